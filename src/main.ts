@@ -1,0 +1,91 @@
+// Composition root: builds the real parts, runs the command line, ends the process with its status.
+import './system/inspector';
+import { readFileSync } from 'node:fs';
+import { type Bytes, fromText } from './bytes';
+import { runProgram } from './cli/program';
+import { reportFailure, reportMessage } from './cli/report';
+import type { OpenServices } from './cli/open';
+import { readEntries } from './config/read';
+import { type Configuration, configure } from './config/settings';
+import { Failure, failureStatus } from './errors';
+import { exitNow } from './ffi/libc';
+import { messagesOnly } from './pam/conversation';
+import { thisMachine } from './session/machine';
+import { runSession } from './session/run';
+import { findAccount, findAccountById, findGroupName, groupsOf } from './system/account';
+import { type Invocation, readInvocation } from './system/invocation';
+import { loginPath } from './system/login-defs';
+import { findProfile } from './system/profile-files';
+import { describeSignal } from './system/signals';
+import { stdinTerminal } from './system/terminal';
+import { readTrustedFile } from './system/trusted-file';
+
+const DEFAULT_CONFIG = '/etc/rstudio/rserver.conf';
+
+function loadConfiguration(path: string | undefined): Configuration {
+  const file = path ?? DEFAULT_CONFIG;
+  const text = readTrustedFile(file);
+  if (text === undefined && path !== undefined) throw new Failure('config', `${path}: there is no such file`);
+  return configure(readEntries(text ?? ''), file);
+}
+
+/** Who called: the login user where the kernel knows it, as su reports it, else the real user id. */
+function callerName(uid: number): Bytes {
+  const unset = 0xffff_ffff;
+  let login = unset;
+  try {
+    login = Number(readFileSync('/proc/self/loginuid', 'latin1'));
+  } catch {
+    // A kernel without auditing.
+  }
+  const account = (login !== unset ? findAccountById(login) : undefined) ?? findAccountById(uid);
+  return account?.name ?? fromText(String(uid));
+}
+
+function services(invocation: Invocation): OpenServices {
+  return {
+    loadConfiguration,
+    observe: ({ settings }) => {
+      const uid = process.getuid?.() ?? 0;
+      return {
+        settings,
+        caller: { uid, effectiveUid: process.geteuid?.() ?? 0, name: callerName(uid) },
+        terminal: stdinTerminal(),
+        environment: invocation.environment,
+        findAccount,
+        findAccountById,
+        findProfile,
+        loginPath,
+      };
+    },
+    groupNames: ({ account }) => groupsOf(account).map((gid) => `${findGroupName(gid) ?? '?'}(${gid})`),
+    run: (plan, listener) =>
+      runSession(
+        plan,
+        thisMachine({
+          conversation: messagesOnly(reportMessage),
+          signals: { ignored: invocation.ignoredSignals, blocked: invocation.blockedSignals },
+          softNofile: invocation.softNofile,
+        }),
+        listener,
+      ),
+    describeSignal,
+  };
+}
+
+async function main(): Promise<number> {
+  try {
+    const invocation = readInvocation();
+    return await runProgram(invocation.args, services(invocation));
+  } catch (error) {
+    const failure =
+      error instanceof Failure
+        ? error
+        : new Failure('internal', `unexpected failure: ${error instanceof Error ? error.stack : String(error)}`);
+    reportFailure(failure);
+    return failureStatus(failure);
+  }
+}
+
+// Node's own exit would put the terminal back as it was at the start, over what the command made of it.
+void main().then((status) => exitNow(status));

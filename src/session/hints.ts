@@ -1,0 +1,60 @@
+// From what libpam said to what an administrator can do about it; pure.
+import type { PamError } from '../pam/error';
+
+/** What is known when a call fails. */
+export interface FailedCall {
+  readonly error: PamError;
+  readonly user: string;
+  /** The profile with the files it includes. */
+  readonly profileText: string;
+  readonly privilege: 'root' | 'same-user';
+  readonly mayRaiseLimits: boolean;
+}
+
+const ROOTOK = 'without a password the auth stack must begin with "auth sufficient pam_rootok.so"';
+
+/** The remedy we know for a failed call, or undefined. */
+export function hintFor({ error, user, profileText, privilege, mayRaiseLimits }: FailedCall): string | undefined {
+  const rules = profileText
+    .split('\n')
+    .map((line) => line.replace(/#.*/, ''))
+    .join('\n');
+  const uses = (module: string): boolean => rules.includes(module);
+  if (error.name === 'PAM_MODULE_UNKNOWN') {
+    return rules.includes('\r')
+      ? 'the profile has Windows line ends (CRLF), which libpam takes for part of the module names'
+      : 'a module named in the profile is not installed: the system log says "unable to dlopen" and its path';
+  }
+  switch (error.call) {
+    case 'pam_start':
+      return 'libpam cannot use the profile or "other": a file that it includes with @include is missing, or a line is broken';
+    case 'pam_authenticate':
+      if (privilege === 'same-user') {
+        return 'pam_rootok accepts only root: as yourself you need a profile that lets you in without a password';
+      }
+      return error.refusedPrompt !== undefined || !/^\s*auth\b.*pam_rootok\.so/m.test(rules) ? ROOTOK : undefined;
+    case 'pam_acct_mgmt':
+      if (error.name === 'PAM_NEW_AUTHTOK_REQD') {
+        return `the password must be changed first: "passwd ${user}", or "chage -d -1 ${user}" to lift the demand`;
+      }
+      if (uses('pam_sss')) {
+        return (
+          'sssd judges accounts only after its own authentication: "account sufficient pam_rootok.so" as the first ' +
+          'account rule lets root open sessions (it also skips the expiry and access rules below it)'
+        );
+      }
+      return error.name === 'PAM_ACCT_EXPIRED' ? `"chage -l ${user}" shows when the account expired` : undefined;
+    case 'pam_open_session':
+      if (uses('pam_loginuid') && ['PAM_SESSION_ERR', 'PAM_SYSTEM_ERR'].includes(error.name)) {
+        return 'pam_loginuid fails where the login uid is set already, as in containers and under su: take its rule out';
+      }
+      if (uses('pam_limits') && error.name === 'PAM_PERM_DENIED' && !mayRaiseLimits) {
+        return 'pam_limits cannot raise a hard limit here: this process lacks CAP_SYS_RESOURCE';
+      }
+      return error.name === 'PAM_PERM_DENIED'
+        ? 'libpam says this too when every session module answers "ignore": add "session required pam_permit.so"'
+        : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,234 @@
+// The real SessionSystem: this machine's libpam, kernel and process.
+import { type Bytes, fromText } from '../bytes';
+import { Failure } from '../errors';
+import type { Conversation } from '../pam/conversation';
+import { PamTransaction } from '../pam/transaction';
+import { findAccount } from '../system/account';
+import {
+  adoptOrphans,
+  changeDirectory,
+  closeDescriptorsOnExec,
+  ownProcessGroup,
+  type Program,
+  replaceProcess,
+  type SignalState,
+  sendSignal,
+  spawn,
+  stopSelf,
+  takeChildChanges,
+} from '../system/child';
+import { asAccount, becomeMemberOfGroups, mayRaiseLimits } from '../system/identity';
+import {
+  type Limit,
+  type Limits,
+  mappedMemory,
+  readLimit,
+  readLimits,
+  resetLimitsAsSu,
+  restoreLimits,
+  setLimit,
+} from '../system/limits';
+import { withoutOomProtection } from '../system/oom-score';
+import { listChildren } from '../system/processes';
+import { catchSignals, ignoreSignals, type SignalName, signalNumber } from '../system/signals';
+import { SystemError } from '../system/system-error';
+import { saveTerminal } from '../system/terminal';
+import { type PlannedAccount, type SessionPlan, shown } from './plan';
+import type { SessionCommand, SessionSystem } from './run';
+import { SUPERVISED_SIGNALS, type Supervision, supervise } from './supervise';
+
+/** What this process was given and must hand on. */
+export interface MachineOptions {
+  readonly conversation: Conversation;
+  readonly signals: SignalState;
+  /** The caller's soft nofile; undefined where nobody recorded it. */
+  readonly softNofile: bigint | undefined;
+}
+
+const ENDING_SIGNALS: readonly SignalName[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'];
+
+/** Memory that the supervisor needs beyond what it has mapped, in bytes. */
+const ROOM = { as: 128n << 20n, data: 64n << 20n } as const;
+
+type TightLimits = Partial<Record<keyof typeof ROOM, Limit>>;
+
+/** Builds it. From here on this process ignores what its caller ignored (nohup(1)). */
+export function thisMachine({ conversation, signals, softNofile }: MachineOptions): SessionSystem {
+  const own = readLimits();
+  const mapped = mappedMemory();
+  const restoreTerminal = saveTerminal();
+  ignoreSignals(signals.ignored);
+  const ignored = new Set(SUPERVISED_SIGNALS.filter((name) => signals.ignored.includes(signalNumber(name))));
+  const arrived: SignalName[] = [];
+  let strangers: ReadonlySet<number> = new Set();
+  let tight: TightLimits = {};
+
+  return {
+    startTransaction: (service, user) =>
+      PamTransaction.start({ service: fromText(service), user, conversation }),
+    findAccount,
+    joinGroups: (account) =>
+      explained('groups', `${shown(account.name)}: cannot take the user's groups`, () =>
+        becomeMemberOfGroups(account),
+      ),
+    prepareLimits: () => resetLimitsAsSu(softNofile ?? own.nofile.soft),
+    takeSessionLimits: () => {
+      tight = raiseTightLimits(own, mapped);
+    },
+    restoreLimits: () => restoreLimits(own),
+    mayRaiseLimits,
+    holdSignals: () => {
+      catchSignals(
+        SUPERVISED_SIGNALS.filter((name) => !ignored.has(name)),
+        (name) => arrived.push(name),
+      );
+    },
+    arrivedSignal: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const first = arrived.find((name) => ENDING_SIGNALS.includes(name));
+      return first === undefined ? undefined : signalNumber(first);
+    },
+    start: (account, privilege, command) => {
+      adoptOrphans();
+      strangers = new Set(listChildren().map((child) => child.pid));
+      const pid = execute(account, privilege, command, () =>
+        spawn(programOf(command, tight), { newSession: command.newSession, signals }),
+      );
+      // A supervisor must keep no mount busy.
+      changeDirectory(fromText('/'));
+      return pid;
+    },
+    replace: (account, privilege, command) =>
+      execute(account, privilege, command, () => replaceProcess(programOf(command, {}), signals)),
+    supervise: async (pid, options) => {
+      // Node leaves when it only listens for signals; a timer of 25 days keeps it here.
+      const awake = setInterval(() => undefined, 2 ** 31 - 1);
+      const listen: Supervision['catchSignals'] = (names, handler) =>
+        catchSignals(
+          names.filter((name) => !ignored.has(name)),
+          handler,
+        );
+      const end = await supervise({ pid, strangers, ...options }, { ...SUPERVISION, catchSignals: listen });
+      clearInterval(awake);
+      if ('signal' in end) restoreTerminal();
+      return end;
+    },
+  };
+}
+
+const SUPERVISION: Omit<Supervision, 'catchSignals'> = {
+  signalNumber,
+  sendSignal,
+  takeChildChanges,
+  listChildren,
+  stopSelf,
+  ownProcessGroup,
+  after: (milliseconds, callback) => {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Runs `action`, which executes the command, with everything but the session's own state as the command needs it. */
+function execute<T>(
+  account: PlannedAccount,
+  privilege: SessionPlan['privilege'],
+  command: SessionCommand,
+  action: () => T,
+): T {
+  closeDescriptorsOnExec();
+  const asTarget = (): T => {
+    enterDirectory(command.directory, account);
+    return executed(command, action);
+  };
+  return withoutOomProtection(() =>
+    privilege === 'root'
+      ? explained('identity', `${shown(account.name)}: cannot take the user's identity`, () => asAccount(account, asTarget))
+      : asTarget(),
+  );
+}
+
+function enterDirectory(directory: Bytes | undefined, account: PlannedAccount): void {
+  if (directory === undefined) return;
+  try {
+    changeDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    throw new Failure('directory', `${shown(directory)}: ${shown(account.name)} cannot enter this directory: ${error.text}`, {
+      hint:
+        directory === account.home && error.code === 'ENOENT'
+          ? 'the home directory does not exist: "session required pam_mkhomedir.so" makes it, --cwd / does without'
+          : undefined,
+    });
+  }
+}
+
+function executed<T>(command: SessionCommand, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    const name = shown(command.argv[0] ?? ('' as Bytes));
+    const searched = command.candidates.length > 1 || !name.includes('/');
+    if (error.code === 'ENOENT') {
+      const path = command.environment.find((entry) => entry.startsWith('PATH='));
+      throw new Failure('not-found', `${name}: command not found`, {
+        hint: searched ? `the session has ${shown(path ?? ('no PATH' as Bytes))}` : undefined,
+        cause: error,
+      });
+    }
+    throw new Failure('cannot-run', `${name}: cannot run: ${error.text}`, { hint: RUN_HINTS[error.code], cause: error });
+  }
+}
+
+const RUN_HINTS: Readonly<Record<string, string>> = {
+  EACCES: 'the user needs execute permission for the file and for every directory above it',
+  ENOEXEC: 'a script needs a first line like "#!/bin/sh"',
+  EAGAIN: "the user's limit of processes (nproc) is reached",
+  E2BIG: 'arguments and environment together are too long (a quarter of the stack limit)',
+};
+
+/** Turns what the kernel refused into a failure of this kind. */
+function explained<T>(kind: 'groups' | 'identity', what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    throw new Failure(kind, `${what}: ${error.call}: ${error.text}`, { cause: error });
+  }
+}
+
+/**
+ * Under a session's small limit on memory this process could not go on. It gives itself its own limit
+ * again, and the command gets the session's from prlimit(1), which runs as the user.
+ */
+function raiseTightLimits(own: Limits, mapped: Record<keyof typeof ROOM, bigint>): TightLimits {
+  const tight: TightLimits = {};
+  for (const name of ['as', 'data'] as const) {
+    const session = readLimit(name);
+    const needed = mapped[name] + ROOM[name];
+    if (session.soft >= needed) continue;
+    tight[name] = session;
+    if (setLimit(name, own[name])) continue;
+    if (session.hard >= needed && setLimit(name, { soft: session.hard, hard: session.hard })) continue;
+    const megabytes = (bytes: bigint): string => `${bytes >> 20n} MB`;
+    throw new Failure(
+      'limits',
+      `the session's limit "${name}" of ${megabytes(session.hard)} is too small for the supervisor, which needs ` +
+        `${megabytes(needed)} and cannot raise it for itself without CAP_SYS_RESOURCE`,
+      { hint: '--exec runs the command without a supervisor, under any limit' },
+    );
+  }
+  return tight;
+}
+
+function programOf(command: SessionCommand, tight: TightLimits): Program {
+  const { candidates, argv, environment } = command;
+  const limits = Object.entries(tight).map(([name, { soft, hard }]) => fromText(`--${name}=${soft}:${hard}`));
+  if (limits.length === 0) return { candidates, argv, environment };
+  return {
+    candidates: [fromText('/usr/bin/prlimit'), fromText('/bin/prlimit')],
+    argv: [fromText('prlimit'), ...limits, fromText('--'), command.file, ...argv.slice(1)],
+    environment,
+  };
+}

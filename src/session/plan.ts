@@ -1,0 +1,213 @@
+// Decides everything that can be decided before PAM is asked: a request and a situation in, a plan out; pure.
+import { type Bytes, fromText, toText } from '../bytes';
+import { describeOrigin, type Origin, profileNameProblem, type Setting, type Settings } from '../config/settings';
+import { Failure } from '../errors';
+import { type CommandLine, directCommand, loginCommand } from './command';
+import type { EnvironmentRequest, Preserve } from './environment';
+
+/** What the command line asks for. */
+export interface OpenRequest {
+  readonly user: Bytes;
+  /** undefined: R. */
+  readonly command: readonly Bytes[] | undefined;
+  readonly profile: Bytes | undefined;
+  readonly onExit: ClosePolicy | undefined;
+  readonly login: boolean;
+  readonly directory: Bytes | undefined;
+  readonly set: readonly (readonly [Bytes, Bytes])[];
+  readonly preserve: Preserve;
+  readonly tty: Bytes | undefined;
+  readonly ruser: Bytes | undefined;
+  readonly rhost: Bytes | undefined;
+  readonly allowOther: boolean;
+  /** Seconds; undefined: ten. */
+  readonly stopTimeout: number | undefined;
+  readonly exec: boolean;
+}
+
+/** What becomes of the PAM session when the command ends. */
+export type ClosePolicy = 'keep' | 'close';
+
+export interface PlannedAccount {
+  readonly name: Bytes;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: Bytes;
+  readonly shell: Bytes;
+}
+
+/** A profile as found on this machine. */
+export interface FoundProfile {
+  readonly service: string;
+  readonly path: string | undefined;
+  readonly searched: readonly string[];
+  readonly problem: string | undefined;
+  readonly text: string;
+}
+
+/** What this machine and this process look like. */
+export interface Situation {
+  readonly settings: Settings;
+  readonly caller: { readonly uid: number; readonly effectiveUid: number; readonly name: Bytes };
+  readonly terminal: Bytes | undefined;
+  readonly environment: ReadonlyMap<Bytes, Bytes>;
+  findAccount(name: Bytes): PlannedAccount | undefined;
+  findAccountById(uid: number): PlannedAccount | undefined;
+  findProfile(service: string): FoundProfile;
+  loginPath(uid: number): Bytes;
+}
+
+/** Everything that will be done; printed by --dry-run. */
+export interface SessionPlan {
+  readonly account: PlannedAccount;
+  /** root switches to the account; the account itself can open a session only for itself. */
+  readonly privilege: 'root' | 'same-user';
+  readonly pam: Setting<boolean>;
+  readonly profile: { readonly service: string; readonly file: string; readonly text: string; readonly origin: Origin };
+  readonly items: { readonly tty: Bytes | undefined; readonly ruser: Bytes; readonly rhost: Bytes | undefined };
+  readonly command: CommandLine;
+  readonly commandOrigin: Origin;
+  /** undefined: the caller's directory. */
+  readonly directory: Setting<Bytes | undefined>;
+  readonly environment: Omit<EnvironmentRequest, 'pam'>;
+  readonly onExit: Setting<ClosePolicy>;
+  readonly stopTimeout: Setting<number>;
+  readonly exec: boolean;
+  /** Without a terminal the command leads a session of its own, so that its whole group can be ended. */
+  readonly newSession: boolean;
+  readonly warnings: readonly string[];
+}
+
+const DEFAULT_STOP_TIMEOUT = 10;
+
+/** The plan of a request. Throws Failure for what cannot work whatever PAM says. */
+export function planSession(request: OpenRequest, situation: Situation): SessionPlan {
+  const { settings, caller } = situation;
+  const account = requireAccount(request.user, situation);
+  const privilege = requirePrivilege(account, caller);
+  const pam = settings['auth-pam-sessions-enabled'];
+  const onExit = planOnExit(request, settings);
+  const command = request.command ?? [fromText(settings['rsession-which-r'].value ?? 'R')];
+  const ldLibraryPath = settings['rsession-ld-library-path'].value;
+  return Object.freeze({
+    account,
+    privilege,
+    pam,
+    profile: planProfile(request, situation),
+    items: {
+      tty: request.tty ?? situation.terminal,
+      ruser: request.ruser ?? caller.name,
+      rhost: request.rhost,
+    },
+    command: request.login ? loginCommand(account.shell, command) : directCommand(command),
+    commandOrigin: request.command !== undefined ? option('--') : settings['rsession-which-r'].origin,
+    directory: planDirectory(request, account),
+    environment: {
+      account,
+      loginPath: situation.loginPath(account.uid),
+      caller: situation.environment,
+      preserve: request.preserve,
+      ldLibraryPath: ldLibraryPath === undefined ? undefined : fromText(ldLibraryPath),
+      set: request.set,
+    },
+    onExit,
+    stopTimeout:
+      request.stopTimeout === undefined
+        ? { value: DEFAULT_STOP_TIMEOUT, origin: { from: 'default' } }
+        : { value: request.stopTimeout, origin: option('--stop-timeout') },
+    exec: request.exec,
+    newSession: situation.terminal === undefined,
+    warnings: pam.value ? [] : [withoutPam(pam)],
+  } satisfies SessionPlan);
+}
+
+function option(name: string): Origin {
+  return { from: 'option', option: name };
+}
+
+function withoutPam(pam: Setting<boolean>): string {
+  return (
+    `PAM sessions are off (auth-pam-sessions-enabled=0, ${describeOrigin(pam.origin)}): ` +
+    "no home directory is made, no drive mounted, no ticket fetched, and no profile's environment and limits are set"
+  );
+}
+
+function requireAccount(name: Bytes, situation: Situation): PlannedAccount {
+  if (name === '') throw new Failure('unknown-user', 'the user name is empty');
+  const account = situation.findAccount(name);
+  if (account !== undefined) return account;
+  const namesake = /^\d{1,10}$/.test(name) ? situation.findAccountById(Number(name)) : undefined;
+  throw new Failure('unknown-user', `${shown(name)}: there is no such user`, {
+    hint:
+      namesake !== undefined
+        ? `user id ${name} is "${shown(namesake.name)}": a user is given by name`
+        : `"getent passwd ${shown(name)}" asks the same sources`,
+  });
+}
+
+function requirePrivilege(account: PlannedAccount, caller: Situation['caller']): 'root' | 'same-user' {
+  if (caller.uid !== caller.effectiveUid) {
+    throw new Failure('not-allowed', 'must not be installed setuid: run it as root, for example with sudo');
+  }
+  if (caller.uid === 0) return 'root';
+  if (caller.uid === account.uid) return 'same-user';
+  throw new Failure(
+    'not-allowed',
+    `${shown(account.name)}: only root can open a session for another user, and this is "${shown(caller.name)}"`,
+    { hint: 'run it as root, for example with sudo' },
+  );
+}
+
+function planProfile(request: OpenRequest, situation: Situation): SessionPlan['profile'] {
+  const configured = situation.settings['auth-pam-sessions-profile'];
+  const name = request.profile === undefined ? configured.value : toText(request.profile);
+  const origin = request.profile === undefined ? configured.origin : option('--profile');
+  const problem = profileNameProblem(name);
+  if (problem !== undefined) throw new Failure('usage', `--profile ${shown(fromText(name))}: ${problem}`);
+  const { service, path, searched, problem: unusable, text } = situation.findProfile(name);
+  if (!situation.settings['auth-pam-sessions-enabled'].value) {
+    return { service, file: path ?? '', text, origin };
+  }
+  if (unusable !== undefined) throw new Failure('no-profile', `PAM profile "${service}": ${path} ${unusable}`);
+  if (path !== undefined) return { service, file: path, text, origin };
+  const wanted = `PAM profile "${shown(fromText(name))}" (${describeOrigin(origin)})`;
+  if (request.allowOther) {
+    const other = situation.findProfile('other');
+    if (other.path !== undefined) return { service, file: other.path, text: other.text, origin };
+    throw new Failure('no-profile', `${wanted} does not exist, and neither does "other"`);
+  }
+  throw new Failure('no-profile', `${wanted} does not exist: looked for ${searched.join(' and ')}`, {
+    hint: 'name another with --profile, or let libpam use "other" with --allow-other',
+  });
+}
+
+function planOnExit(request: OpenRequest, settings: Settings): Setting<ClosePolicy> {
+  const configured = settings['auth-pam-sessions-close'];
+  if (request.onExit !== undefined) {
+    if (request.exec && request.onExit === 'close') {
+      throw new Failure('usage', '--exec leaves nobody who could close the session: it cannot go with --on-exit close');
+    }
+    return { value: request.onExit, origin: option('--on-exit') };
+  }
+  if (request.exec && configured.value) {
+    throw new Failure(
+      'usage',
+      '--exec leaves nobody who could close the session, but auth-pam-sessions-close=1 ' +
+        `(${describeOrigin(configured.origin)}) asks for it`,
+      { hint: '--on-exit keep overrides the setting' },
+    );
+  }
+  return { value: configured.value ? 'close' : 'keep', origin: configured.origin };
+}
+
+function planDirectory(request: OpenRequest, account: PlannedAccount): Setting<Bytes | undefined> {
+  if (request.directory !== undefined) return { value: request.directory, origin: option('--cwd') };
+  if (request.login) return { value: account.home, origin: option('--login') };
+  return { value: undefined, origin: { from: 'default' } };
+}
+
+/** Bytes for a message: readable, one line, not endless. */
+export function shown(bytes: Bytes): string {
+  const text = toText(bytes).replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,132 @@
+// Stands beside the command: passes signals on, stops and continues with it, and ends its process group.
+import type { CommandEnd } from '../errors';
+import type { ChildChange } from '../system/child';
+import type { ChildProcess } from '../system/processes';
+import type { SignalName } from '../system/signals';
+
+/** The process-level operations that supervising needs. */
+export interface Supervision {
+  /** Calls back on each of the signals, until the result is called. */
+  catchSignals(names: readonly SignalName[], handler: (name: SignalName) => void): () => void;
+  signalNumber(name: SignalName): number;
+  sendSignal(pid: number, signal: number): void;
+  takeChildChanges(): ChildChange[];
+  listChildren(): ChildProcess[];
+  /** Stops this process until somebody continues it. */
+  stopSelf(): void;
+  ownProcessGroup(): number;
+  /** Calls back once after this many milliseconds, unless the result is called before. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+export interface SuperviseOptions {
+  readonly pid: number;
+  /** The command leads a session and a process group of its own; else it shares ours and the terminal. */
+  readonly newSession: boolean;
+  /** Whether the rest of the process group is ended when the command has ended. */
+  readonly endGroup: boolean;
+  /** Seconds from TERM to KILL. */
+  readonly stopTimeout: number;
+  /** Children we had before the command was started: none of our business. */
+  readonly strangers: ReadonlySet<number>;
+}
+
+/** What is passed on in any case. The keyboard's signals reach a command on our terminal without us. */
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+const KEYBOARD = ['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const;
+
+/** Every signal that the supervisor takes, SIGCHLD apart. */
+export const SUPERVISED_SIGNALS: readonly SignalName[] = [...FORWARDED, ...KEYBOARD, 'SIGTSTP'];
+
+/** Resolves when the command has ended and, where asked or after a TERM, nothing of its group is left. */
+export function supervise(options: SuperviseOptions, system: Supervision): Promise<CommandEnd> {
+  const { pid, newSession, strangers } = options;
+  const group = newSession ? pid : system.ownProcessGroup();
+  const number = (name: SignalName): number => system.signalNumber(name);
+
+  return new Promise((resolve) => {
+    let end: CommandEnd | undefined;
+    let stopping = options.endGroup;
+    let cancelKill: (() => void) | undefined;
+    let killing = false;
+    const told = new Set<number>();
+
+    const members = (): ChildProcess[] =>
+      system.listChildren().filter((child) => child.processGroup === group && !strangers.has(child.pid));
+
+    const startClock = (): void => {
+      cancelKill ??= system.after(options.stopTimeout * 1000, () => {
+        killing = true;
+        if (end === undefined) system.sendSignal(newSession ? -group : pid, number('SIGKILL'));
+        else endMembers();
+      });
+    };
+
+    const finish = (result: CommandEnd): void => {
+      cancelKill?.();
+      uncatch();
+      resolve(result);
+    };
+
+    // Deeper descendants become our children when their parents end: each round reaches the next layer.
+    const endMembers = (): void => {
+      const left = members();
+      if (left.length === 0) {
+        if (end !== undefined) finish(end);
+        return;
+      }
+      startClock();
+      for (const child of left) {
+        if (killing) system.sendSignal(child.pid, number('SIGKILL'));
+        else if (!told.has(child.pid)) {
+          told.add(child.pid);
+          system.sendSignal(child.pid, number('SIGTERM'));
+          system.sendSignal(child.pid, number('SIGCONT'));
+        }
+      }
+    };
+
+    const onChildren = (): void => {
+      for (const change of system.takeChildChanges()) {
+        if (change.pid !== pid) continue;
+        if ('ended' in change) end = change.ended;
+        else {
+          system.stopSelf();
+          system.sendSignal(newSession ? -group : pid, number('SIGCONT'));
+        }
+      }
+      if (end === undefined) return;
+      if (stopping) endMembers();
+      else finish(end);
+    };
+
+    const onSignal = (name: SignalName): void => {
+      if (name === 'SIGCHLD') return onChildren();
+      if (end !== undefined) {
+        if (name === 'SIGTERM') killSooner();
+        return;
+      }
+      if (name === 'SIGTSTP') {
+        // The command's process group is orphaned: the kernel would discard a SIGTSTP (setpgid(2)).
+        if (newSession) system.sendSignal(-group, number('SIGSTOP'));
+        return;
+      }
+      const byKeyboard = (KEYBOARD as readonly SignalName[]).includes(name);
+      if (byKeyboard && !newSession) return;
+      system.sendSignal(pid, number(name));
+      if (name === 'SIGTERM') {
+        stopping = true;
+        startClock();
+      }
+    };
+
+    const killSooner = (): void => {
+      stopping = true;
+      endMembers();
+    };
+
+    const uncatch = system.catchSignals([...SUPERVISED_SIGNALS, 'SIGCHLD'], onSignal);
+    // The command may have ended before we listened.
+    onChildren();
+  });
+}

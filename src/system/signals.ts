@@ -1,0 +1,60 @@
+// Signals of this process: which we catch, which the caller had ignored or blocked (signal(7)).
+import { constants } from 'node:os';
+import { signal, sigprocmask, strsignal } from '../ffi/libc';
+import { offHeap, readCString } from '../ffi/memory';
+import { toText } from '../bytes';
+
+const SIG_DFL = 0n;
+const SIG_IGN = 1n;
+const SIG_SETMASK = 2;
+const LAST_SIGNAL = 64;
+
+/** A signal by its name, as Node writes it. */
+export type SignalName = NodeJS.Signals;
+
+/** The number of a signal. */
+export function signalNumber(name: SignalName): number {
+  return constants.signals[name];
+}
+
+/** `SIGTERM (Terminated)`; a number where there is no name. */
+export function describeSignal(number: number): string {
+  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+  return `${name} (${toText(readCString(strsignal(number)))})`;
+}
+
+/** Calls `handler` for each of the signals until the result is called. */
+export function catchSignals(names: readonly SignalName[], handler: (name: SignalName) => void): () => void {
+  const listener = (name: SignalName): void => handler(name);
+  for (const name of names) process.on(name, listener);
+  return () => {
+    for (const name of names) process.off(name, listener);
+  };
+}
+
+/** Ignores signals as the caller had them: what execve(2) is handed on. */
+export function ignoreSignals(numbers: readonly number[]): void {
+  for (const number of numbers) signal(number, SIG_IGN);
+}
+
+/** Default dispositions, also of the ones that Node ignores (SIGPIPE, SIGXFSZ). */
+export function restoreDefaultSignals(): void {
+  for (let number = 1; number <= LAST_SIGNAL; number++) signal(number, SIG_DFL);
+}
+
+/** Blocks exactly these signals in this thread. */
+export function setBlockedSignals(numbers: readonly number[]): void {
+  sigprocmask(SIG_SETMASK, signalSet({ only: numbers }), null);
+}
+
+/** A sigset_t. Written bit by bit: sigaddset(3) refuses the two signals that glibc keeps for itself. */
+export function signalSet(members: { only: readonly number[] } | { except: readonly number[] }): Buffer {
+  const set = offHeap(128);
+  for (let number = 1; number <= LAST_SIGNAL; number++) {
+    const member = 'only' in members ? members.only.includes(number) : !members.except.includes(number);
+    if (!member) continue;
+    const byte = (number - 1) >> 3;
+    set[byte] = (set[byte] ?? 0) | (1 << ((number - 1) & 7));
+  }
+  return set;
+}

@@ -1,0 +1,45 @@
+// The terminal on standard input: its name, and its settings as we found them.
+import { readFileSync, readlinkSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { type Bytes, fromText } from '../bytes';
+import { signal, tcgetattr, tcsetattr, ttyname_r } from '../ffi/libc';
+import { offHeap } from '../ffi/memory';
+
+const STDIN = 0;
+const TCSANOW = 0;
+const SIGTTOU = 22;
+const SIG_DFL = 0n;
+const SIG_IGN = 1n;
+
+/** The path of the terminal on standard input, `/dev/pts/3`; undefined where standard input is none. */
+export function stdinTerminal(): Bytes | undefined {
+  if (!isatty(STDIN)) return undefined;
+  const name = offHeap(256);
+  if (ttyname_r(STDIN, name, name.length) === 0) {
+    return name.toString('latin1', 0, name.indexOf(0)) as Bytes;
+  }
+  // In a container the terminal's device may lie outside the mount namespace (ttyname(3), ENODEV).
+  try {
+    return fromText(readlinkSync('/proc/self/fd/0'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Remembers the settings of the terminal on standard input; the result puts them back. */
+export function saveTerminal(): () => void {
+  const settings = offHeap(256);
+  if (!isatty(STDIN) || tcgetattr(STDIN, settings) !== 0) return () => undefined;
+  return () => {
+    // From a background process group tcsetattr(3) would stop us.
+    signal(SIGTTOU, SIG_IGN);
+    tcsetattr(STDIN, TCSANOW, settings);
+    signal(SIGTTOU, SIG_DFL);
+  };
+}
+
+/** Whether a process (0: this one) has a controlling terminal (proc(5), tty_nr). */
+export function hasControllingTerminal(): boolean {
+  const fields = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\) /s, '').split(' ');
+  return fields[4] !== '0';
+}
