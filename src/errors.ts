@@ -54,7 +54,11 @@ export class Failure extends Error {
   /** The signal number behind an `interrupted` failure. */
   readonly signal: number | undefined;
 
-  constructor(kind: FailureKind, message: string, more: { hint?: string | undefined; signal?: number; cause?: unknown } = {}) {
+  constructor(
+    kind: FailureKind,
+    message: string,
+    more: { hint?: string | undefined; signal?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: more.cause });
     this.kind = kind;
     this.hint = more.hint;
@@ -68,7 +72,9 @@ export function failureStatus(failure: Failure): number {
 }
 
 /** How a command ended. */
-export type CommandEnd = { readonly code: number } | { readonly signal: number; readonly coreDumped: boolean };
+export type CommandEnd =
+  | { readonly code: number }
+  | { readonly signal: number; readonly coreDumped: boolean };
 
 /** The exit status that stands for a command's end: its own, or 128 + the signal, as shells do. */
 export function commandStatus(end: CommandEnd): number {

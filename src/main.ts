@@ -2,9 +2,9 @@
 import './system/inspector';
 import { readFileSync } from 'node:fs';
 import { type Bytes, fromText } from './bytes';
+import type { OpenServices } from './cli/open';
 import { runProgram } from './cli/program';
 import { reportFailure, reportMessage } from './cli/report';
-import type { OpenServices } from './cli/open';
 import { readEntries } from './config/read';
 import { type Configuration, configure } from './config/settings';
 import { Failure, failureStatus } from './errors';
@@ -81,7 +81,10 @@ async function main(): Promise<number> {
     const failure =
       error instanceof Failure
         ? error
-        : new Failure('internal', `unexpected failure: ${error instanceof Error ? error.stack : String(error)}`);
+        : new Failure(
+            'internal',
+            `unexpected failure: ${error instanceof Error ? error.stack : String(error)}`,
+          );
     reportFailure(failure);
     return failureStatus(failure);
   }

@@ -17,11 +17,16 @@ export function showConfig(
   const { settings, warnings } = loadConfiguration(path);
   const keys = Object.keys(SETTING_TABLE) as SettingKey[];
   if (options.json) {
-    const entries = keys.map((key) => [key, { value: settings[key].value ?? null, origin: settings[key].origin }]);
+    const entries = keys.map((key) => [
+      key,
+      { value: settings[key].value ?? null, origin: settings[key].origin },
+    ]);
     answer(JSON.stringify({ settings: Object.fromEntries(entries), warnings }, null, 2));
     return 0;
   }
-  answer(table(keys.map((key) => [key, shownValue(settings[key].value), describeOrigin(settings[key].origin)])));
+  answer(
+    table(keys.map((key) => [key, shownValue(settings[key].value), describeOrigin(settings[key].origin)])),
+  );
   for (const warning of warnings) reportWarning(warning);
   return 0;
 }

@@ -2,7 +2,14 @@
 import { type Bytes, fromText, toText } from '../bytes';
 import type { Configuration } from '../config/settings';
 import { type CommandEnd, commandStatus, Failure } from '../errors';
-import { type ClosePolicy, type OpenRequest, type SessionPlan, type Situation, planSession, shown } from '../session/plan';
+import {
+  type ClosePolicy,
+  type OpenRequest,
+  planSession,
+  type SessionPlan,
+  type Situation,
+  shown,
+} from '../session/plan';
 import type { SessionListener } from '../session/run';
 import { answer, reportSignal, reportStep, reportWarning } from './report';
 import { describePlan, planAsJson } from './show-plan';
@@ -47,7 +54,9 @@ export async function open(
   services: OpenServices,
 ): Promise<number> {
   const request = openRequest(user, command, options);
-  const configuration = services.loadConfiguration(options.config === undefined ? undefined : toText(options.config));
+  const configuration = services.loadConfiguration(
+    options.config === undefined ? undefined : toText(options.config),
+  );
   const plan = planSession(request, services.observe(configuration));
   if (options.dryRun || options.json) {
     const groups = services.groupNames(plan);
@@ -60,7 +69,11 @@ export async function open(
     warn: reportWarning,
   });
   if ('signal' in end) {
-    reportSignal(shown(plan.command.argv[0] ?? ('' as Bytes)), services.describeSignal(end.signal), end.coreDumped);
+    reportSignal(
+      shown(plan.command.argv[0] ?? ('' as Bytes)),
+      services.describeSignal(end.signal),
+      end.coreDumped,
+    );
   }
   return commandStatus(end);
 }
@@ -85,7 +98,8 @@ function openRequest(user: Bytes, command: readonly Bytes[] | undefined, options
 }
 
 function parseOnExit(text: Bytes | undefined): ClosePolicy | undefined {
-  if (text === undefined || text === fromText('keep') || text === fromText('close')) return text as ClosePolicy | undefined;
+  if (text === undefined || text === fromText('keep') || text === fromText('close'))
+    return text as ClosePolicy | undefined;
   throw new Failure('usage', `--on-exit ${shown(text)}: must be keep or close`);
 }
 
@@ -107,5 +121,8 @@ function parseStopTimeout(text: Bytes | undefined): number | undefined {
   const seconds = Number(text);
   const longest = 86_400;
   if (/^\d+(\.\d+)?$/.test(text) && seconds <= longest) return seconds;
-  throw new Failure('usage', `--stop-timeout ${shown(text)}: must be a number of seconds from 0 to ${longest}`);
+  throw new Failure(
+    'usage',
+    `--stop-timeout ${shown(text)}: must be a number of seconds from 0 to ${longest}`,
+  );
 }

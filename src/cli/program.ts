@@ -47,7 +47,10 @@ function commandTree(
     .option('--on-exit <policy>', 'keep or close the PAM session when the command ends (default: keep)')
     .option('--login', "home directory and login environment, through the user's login shell")
     .option('-C, --cwd <dir>', "directory of the command (default: the caller's)")
-    .option('-e, --env <NAME=VALUE>', 'set a variable (repeatable)', (value: string, earlier?: Bytes[]) => [...(earlier ?? []), value as Bytes])
+    .option('-e, --env <NAME=VALUE>', 'set a variable (repeatable)', (value: string, earlier?: Bytes[]) => [
+      ...(earlier ?? []),
+      value as Bytes,
+    ])
     .option('--preserve-env [names]', "keep the caller's variables, or those named with =A,B")
     .option('--tty <name>', 'PAM_TTY (default: the terminal on standard input)')
     .option('--ruser <name>', 'PAM_RUSER (default: the calling user)')
@@ -82,7 +85,10 @@ function commandTree(
 }
 
 function withConfigOption(command: Command): Command {
-  return command.option('-c, --config <file>', 'settings (default: /etc/rstudio/rserver.conf where it exists)');
+  return command.option(
+    '-c, --config <file>',
+    'settings (default: /etc/rstudio/rserver.conf where it exists)',
+  );
 }
 
 /** An optional value would swallow the user's name: names come only with `=`, as with sudo. */

@@ -20,7 +20,11 @@ export function describePlan(plan: SessionPlan, groups: readonly string[]): stri
     ['PAM_RUSER', shown(items.ruser)],
     ['PAM_RHOST', items.rhost === undefined ? 'unset' : shown(items.rhost)],
     ['command', plan.command.argv.map(quoteWord).join(' '), from(plan.commandOrigin)],
-    ['directory', plan.directory.value === undefined ? "the caller's" : shown(plan.directory.value), from(plan.directory.origin)],
+    [
+      'directory',
+      plan.directory.value === undefined ? "the caller's" : shown(plan.directory.value),
+      from(plan.directory.origin),
+    ],
     ['process group', plan.newSession ? 'its own, in a new session' : "the caller's, on its terminal"],
     ['supervised', plan.exec ? 'no, this process becomes the command' : 'yes'],
     ['on exit', plan.onExit.value, from(plan.onExit.origin)],
@@ -32,7 +36,9 @@ export function describePlan(plan: SessionPlan, groups: readonly string[]): stri
     ['', 'and what the session modules set'],
     ...plan.warnings.map((warning) => ['warning', warning]),
   ];
-  return rows.map(([name = '', value = '', origin]) => `${name.padEnd(14)}${value}${origin ? ` ${origin}` : ''}`).join('\n');
+  return rows
+    .map(([name = '', value = '', origin]) => `${name.padEnd(14)}${value}${origin ? ` ${origin}` : ''}`)
+    .join('\n');
 }
 
 /** The plan for programs. Bytes that are not UTF-8 are shown as `\xNN`. */
@@ -50,7 +56,11 @@ export function planAsJson(plan: SessionPlan, groups: readonly string[]): string
       },
       privilege: plan.privilege,
       pam: plan.pam,
-      profile: { service: plan.profile.service, file: plan.profile.file || null, origin: plan.profile.origin },
+      profile: {
+        service: plan.profile.service,
+        file: plan.profile.file || null,
+        origin: plan.profile.origin,
+      },
       items: {
         PAM_TTY: text(plan.items.tty),
         PAM_RUSER: text(plan.items.ruser),
@@ -62,7 +72,9 @@ export function planAsJson(plan: SessionPlan, groups: readonly string[]): string
         origin: plan.commandOrigin,
       },
       directory: { value: text(plan.directory.value), origin: plan.directory.origin },
-      environment: Object.fromEntries([...knownEnvironment(plan)].map(([name, value]) => [toText(name), text(value)])),
+      environment: Object.fromEntries(
+        [...knownEnvironment(plan)].map(([name, value]) => [toText(name), text(value)]),
+      ),
       newSession: plan.newSession,
       supervised: !plan.exec,
       onExit: plan.onExit,
@@ -83,4 +95,3 @@ function quoteWord(bytes: Bytes): string {
   const word = shown(bytes);
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`;
 }
-

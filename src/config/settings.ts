@@ -34,7 +34,11 @@ export const SETTING_TABLE = {
     help: "give the user's password to the session profile",
   },
   'auth-pam-sessions-close': { type: 'boolean', default: false, help: 'close the PAM session when R ends' },
-  'launcher-sessions-enabled': { type: 'boolean', default: false, help: 'sessions start through the Job Launcher' },
+  'launcher-sessions-enabled': {
+    type: 'boolean',
+    default: false,
+    help: 'sessions start through the Job Launcher',
+  },
   'launcher-use-ssl': { type: 'boolean', default: false, help: 'the Job Launcher is reached over TLS' },
   'rsession-which-r': { type: 'path', default: undefined, help: 'the R program (default: R on the PATH)' },
   'rsession-ld-library-path': { type: 'path', default: undefined, help: "R's LD_LIBRARY_PATH" },
@@ -85,7 +89,9 @@ export function configure(entries: readonly Entry[], file: string): Configuratio
     if (!isSettingKey(key)) continue;
     const earlier = values.get(key);
     if (earlier !== undefined) {
-      warnings.push(`${key} is set twice: ${describeOrigin(earlier.origin)} is overridden by ${file}:${line}`);
+      warnings.push(
+        `${key} is set twice: ${describeOrigin(earlier.origin)} is overridden by ${file}:${line}`,
+      );
     }
     const parsed = parseValue(SETTING_TABLE[key].type, value);
     if ('problem' in parsed) {
@@ -100,7 +106,8 @@ export function configure(entries: readonly Entry[], file: string): Configuratio
     ]),
   ) as Settings;
   const launcherTurnsOff =
-    settings['launcher-sessions-enabled'].value && settings['auth-pam-sessions-enabled'].origin.from === 'default';
+    settings['launcher-sessions-enabled'].value &&
+    settings['auth-pam-sessions-enabled'].origin.from === 'default';
   const effective: Settings = launcherTurnsOff
     ? {
         ...settings,
@@ -174,7 +181,8 @@ function parseBoolean(text: string): Parsed {
  */
 export function profileNameProblem(name: string): string | undefined {
   if (name === '') return 'a profile name must not be empty';
-  if (name === '.' || name === '..' || name.includes('/')) return 'a profile is a file name in /etc/pam.d, not a path';
+  if (name === '.' || name === '..' || name.includes('/'))
+    return 'a profile is a file name in /etc/pam.d, not a path';
   if (/[\s\p{Cc}]/u.test(name)) return 'a profile name holds no blanks and no control characters';
   if (name.length > 255) return 'a profile name has at most 255 characters';
   return undefined;

@@ -112,7 +112,10 @@ export function noFailDelayCallback(): Callback {
   return register(prototype, () => undefined);
 }
 
-function register(prototype: ReturnType<ReturnType<typeof koffi>['proto']>, callback: (...args: never[]) => unknown): Callback {
+function register(
+  prototype: ReturnType<ReturnType<typeof koffi>['proto']>,
+  callback: (...args: never[]) => unknown,
+): Callback {
   const address = koffi().register(callback, koffi().pointer(prototype));
   return { address, release: () => koffi().unregister(address) };
 }

@@ -14,7 +14,13 @@ export interface FailedCall {
 const ROOTOK = 'without a password the auth stack must begin with "auth sufficient pam_rootok.so"';
 
 /** The remedy we know for a failed call, or undefined. */
-export function hintFor({ error, user, profileText, privilege, mayRaiseLimits }: FailedCall): string | undefined {
+export function hintFor({
+  error,
+  user,
+  profileText,
+  privilege,
+  mayRaiseLimits,
+}: FailedCall): string | undefined {
   const rules = profileText
     .split('\n')
     .map((line) => line.replace(/#.*/, ''))
@@ -32,7 +38,9 @@ export function hintFor({ error, user, profileText, privilege, mayRaiseLimits }:
       if (privilege === 'same-user') {
         return 'pam_rootok accepts only root: as yourself you need a profile that lets you in without a password';
       }
-      return error.refusedPrompt !== undefined || !/^\s*auth\b.*pam_rootok\.so/m.test(rules) ? ROOTOK : undefined;
+      return error.refusedPrompt !== undefined || !/^\s*auth\b.*pam_rootok\.so/m.test(rules)
+        ? ROOTOK
+        : undefined;
     case 'pam_acct_mgmt':
       if (error.name === 'PAM_NEW_AUTHTOK_REQD') {
         return `the password must be changed first: "passwd ${user}", or "chage -d -1 ${user}" to lift the demand`;
@@ -43,7 +51,9 @@ export function hintFor({ error, user, profileText, privilege, mayRaiseLimits }:
           'account rule lets root open sessions (it also skips the expiry and access rules below it)'
         );
       }
-      return error.name === 'PAM_ACCT_EXPIRED' ? `"chage -l ${user}" shows when the account expired` : undefined;
+      return error.name === 'PAM_ACCT_EXPIRED'
+        ? `"chage -l ${user}" shows when the account expired`
+        : undefined;
     case 'pam_open_session':
       if (uses('pam_loginuid') && ['PAM_SESSION_ERR', 'PAM_SYSTEM_ERR'].includes(error.name)) {
         return 'pam_loginuid fails where the login uid is set already, as in containers and under su: take its rule out';

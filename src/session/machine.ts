@@ -143,7 +143,9 @@ function execute<T>(
   };
   return withoutOomProtection(() =>
     privilege === 'root'
-      ? explained('identity', `${shown(account.name)}: cannot take the user's identity`, () => asAccount(account, asTarget))
+      ? explained('identity', `${shown(account.name)}: cannot take the user's identity`, () =>
+          asAccount(account, asTarget),
+        )
       : asTarget(),
   );
 }
@@ -154,12 +156,16 @@ function enterDirectory(directory: Bytes | undefined, account: PlannedAccount): 
     changeDirectory(directory);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    throw new Failure('directory', `${shown(directory)}: ${shown(account.name)} cannot enter this directory: ${error.text}`, {
-      hint:
-        directory === account.home && error.code === 'ENOENT'
-          ? 'the home directory does not exist: "session required pam_mkhomedir.so" makes it, --cwd / does without'
-          : undefined,
-    });
+    throw new Failure(
+      'directory',
+      `${shown(directory)}: ${shown(account.name)} cannot enter this directory: ${error.text}`,
+      {
+        hint:
+          directory === account.home && error.code === 'ENOENT'
+            ? 'the home directory does not exist: "session required pam_mkhomedir.so" makes it, --cwd / does without'
+            : undefined,
+      },
+    );
   }
 }
 
@@ -177,7 +183,10 @@ function executed<T>(command: SessionCommand, action: () => T): T {
         cause: error,
       });
     }
-    throw new Failure('cannot-run', `${name}: cannot run: ${error.text}`, { hint: RUN_HINTS[error.code], cause: error });
+    throw new Failure('cannot-run', `${name}: cannot run: ${error.text}`, {
+      hint: RUN_HINTS[error.code],
+      cause: error,
+    });
   }
 }
 

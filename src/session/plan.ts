@@ -1,6 +1,12 @@
 // Decides everything that can be decided before PAM is asked: a request and a situation in, a plan out; pure.
 import { type Bytes, fromText, toText } from '../bytes';
-import { describeOrigin, type Origin, profileNameProblem, type Setting, type Settings } from '../config/settings';
+import {
+  describeOrigin,
+  type Origin,
+  profileNameProblem,
+  type Setting,
+  type Settings,
+} from '../config/settings';
 import { Failure } from '../errors';
 import { type CommandLine, directCommand, loginCommand } from './command';
 import type { EnvironmentRequest, Preserve } from './environment';
@@ -63,8 +69,17 @@ export interface SessionPlan {
   /** root switches to the account; the account itself can open a session only for itself. */
   readonly privilege: 'root' | 'same-user';
   readonly pam: Setting<boolean>;
-  readonly profile: { readonly service: string; readonly file: string; readonly text: string; readonly origin: Origin };
-  readonly items: { readonly tty: Bytes | undefined; readonly ruser: Bytes; readonly rhost: Bytes | undefined };
+  readonly profile: {
+    readonly service: string;
+    readonly file: string;
+    readonly text: string;
+    readonly origin: Origin;
+  };
+  readonly items: {
+    readonly tty: Bytes | undefined;
+    readonly ruser: Bytes;
+    readonly rhost: Bytes | undefined;
+  };
   readonly command: CommandLine;
   readonly commandOrigin: Origin;
   /** undefined: the caller's directory. */
@@ -168,7 +183,8 @@ function planProfile(request: OpenRequest, situation: Situation): SessionPlan['p
   if (!situation.settings['auth-pam-sessions-enabled'].value) {
     return { service, file: path ?? '', text, origin };
   }
-  if (unusable !== undefined) throw new Failure('no-profile', `PAM profile "${service}": ${path} ${unusable}`);
+  if (unusable !== undefined)
+    throw new Failure('no-profile', `PAM profile "${service}": ${path} ${unusable}`);
   if (path !== undefined) return { service, file: path, text, origin };
   const wanted = `PAM profile "${shown(fromText(name))}" (${describeOrigin(origin)})`;
   if (request.allowOther) {
@@ -185,7 +201,10 @@ function planOnExit(request: OpenRequest, settings: Settings): Setting<ClosePoli
   const configured = settings['auth-pam-sessions-close'];
   if (request.onExit !== undefined) {
     if (request.exec && request.onExit === 'close') {
-      throw new Failure('usage', '--exec leaves nobody who could close the session: it cannot go with --on-exit close');
+      throw new Failure(
+        'usage',
+        '--exec leaves nobody who could close the session: it cannot go with --on-exit close',
+      );
     }
     return { value: request.onExit, origin: option('--on-exit') };
   }
@@ -208,6 +227,9 @@ function planDirectory(request: OpenRequest, account: PlannedAccount): Setting<B
 
 /** Bytes for a message: readable, one line, not endless. */
 export function shown(bytes: Bytes): string {
-  const text = toText(bytes).replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const text = toText(bytes).replace(
+    /\p{Cc}/gu,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

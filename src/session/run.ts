@@ -38,7 +38,10 @@ export interface SessionSystem {
   start(account: PlannedAccount, privilege: SessionPlan['privilege'], command: SessionCommand): number;
   replace(account: PlannedAccount, privilege: SessionPlan['privilege'], command: SessionCommand): never;
   /** Waits for the command, and with `endGroup` until nothing of its process group is left. */
-  supervise(pid: number, options: { newSession: boolean; endGroup: boolean; stopTimeout: number }): Promise<CommandEnd>;
+  supervise(
+    pid: number,
+    options: { newSession: boolean; endGroup: boolean; stopTimeout: number },
+  ): Promise<CommandEnd>;
 }
 
 /** Is told what happens. */
@@ -103,7 +106,9 @@ export async function runSession(
     if (!plan.exec) step('session limits', () => system.takeSessionLimits());
     const interruption = await system.arrivedSignal();
     if (interruption !== undefined) {
-      throw new Failure('interrupted', 'ended by a signal before the command was started', { signal: interruption });
+      throw new Failure('interrupted', 'ended by a signal before the command was started', {
+        signal: interruption,
+      });
     }
     const command = commandOf(plan, account, transaction?.environment() ?? []);
     if (plan.exec) step('execve', () => system.replace(account, privilege, command));
@@ -188,7 +193,8 @@ function commandOf(plan: SessionPlan, account: PlannedAccount, pam: readonly Byt
 
 function explain(error: PamError, plan: SessionPlan, mayRaiseLimits: boolean): Failure {
   const user = shown(plan.account.name);
-  const asked = error.refusedPrompt === undefined ? '' : `, after the question "${error.refusedPrompt.trim()}"`;
+  const asked =
+    error.refusedPrompt === undefined ? '' : `, after the question "${error.refusedPrompt.trim()}"`;
   return new Failure(
     FAILURE_OF_CALL[error.call] ?? 'internal',
     `${user}: ${REFUSALS[error.call] ?? 'failure in'} PAM profile "${plan.profile.service}"${asked}: ` +

@@ -58,7 +58,7 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
       cancelKill ??= system.after(options.stopTimeout * 1000, () => {
         killing = true;
         if (end === undefined) system.sendSignal(newSession ? -group : pid, number('SIGKILL'));
-        else endMembers();
+        else endMembers(end);
       });
     };
 
@@ -69,10 +69,10 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
     };
 
     // Deeper descendants become our children when their parents end: each round reaches the next layer.
-    const endMembers = (): void => {
+    const endMembers = (ended: CommandEnd): void => {
       const left = members();
       if (left.length === 0) {
-        if (end !== undefined) finish(end);
+        finish(ended);
         return;
       }
       startClock();
@@ -96,16 +96,14 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
         }
       }
       if (end === undefined) return;
-      if (stopping) endMembers();
+      if (stopping) endMembers(end);
       else finish(end);
     };
 
     const onSignal = (name: SignalName): void => {
-      if (name === 'SIGCHLD') return onChildren();
-      if (end !== undefined) {
-        if (name === 'SIGTERM') killSooner();
-        return;
-      }
+      if (name === 'SIGCHLD') onChildren();
+      // Once the command has ended there is nobody to pass a signal to.
+      if (name === 'SIGCHLD' || end !== undefined) return;
       if (name === 'SIGTSTP') {
         // The command's process group is orphaned: the kernel would discard a SIGTSTP (setpgid(2)).
         if (newSession) system.sendSignal(-group, number('SIGSTOP'));
@@ -118,11 +116,6 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
         stopping = true;
         startClock();
       }
-    };
-
-    const killSooner = (): void => {
-      stopping = true;
-      endMembers();
     };
 
     const uncatch = system.catchSignals([...SUPERVISED_SIGNALS, 'SIGCHLD'], onSignal);

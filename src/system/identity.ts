@@ -81,7 +81,8 @@ function withEffective(data: Buffer, effective: 'permitted' | readonly number[])
   const copy = offHeap(24);
   data.copy(copy);
   const [low, high] = [data.readUInt32LE(4), data.readUInt32LE(16)];
-  const mask = effective === 'permitted' ? -1 : effective.reduce((bits, capability) => bits | (1 << capability), 0);
+  const mask =
+    effective === 'permitted' ? -1 : effective.reduce((bits, capability) => bits | (1 << capability), 0);
   copy.writeUInt32LE((low & mask) >>> 0, 0);
   copy.writeUInt32LE(effective === 'permitted' ? high : 0, 12);
   return copy;

@@ -80,7 +80,7 @@ export function restoreLimits(wanted: Limits): void {
     const { soft, hard } = wanted[name];
     if (setLimit(name, { soft, hard })) continue;
     const now = readLimit(name);
-    setLimit(name, { soft: soft < now.hard ? soft : now.hard, hard: now.hard });
+    if (!setLimit(name, { soft, hard: now.hard })) setLimit(name, { soft: now.hard, hard: now.hard });
   }
 }
 

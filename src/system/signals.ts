@@ -1,8 +1,8 @@
 // Signals of this process: which we catch, which the caller had ignored or blocked (signal(7)).
 import { constants } from 'node:os';
+import { toText } from '../bytes';
 import { signal, sigprocmask, strsignal } from '../ffi/libc';
 import { offHeap, readCString } from '../ffi/memory';
-import { toText } from '../bytes';
 
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
@@ -19,7 +19,8 @@ export function signalNumber(name: SignalName): number {
 
 /** `SIGTERM (Terminated)`; a number where there is no name. */
 export function describeSignal(number: number): string {
-  const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+  const name =
+    Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
   return `${name} (${toText(readCString(strsignal(number)))})`;
 }
 

@@ -40,6 +40,8 @@ export function saveTerminal(): () => void {
 
 /** Whether a process (0: this one) has a controlling terminal (proc(5), tty_nr). */
 export function hasControllingTerminal(): boolean {
-  const fields = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\) /s, '').split(' ');
+  const fields = readFileSync('/proc/self/stat', 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ');
   return fields[4] !== '0';
 }

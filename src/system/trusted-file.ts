@@ -1,5 +1,14 @@
 // Files that decide what root does: read only where nobody but root (or the caller itself) can write them.
-import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from '../errors';
 
@@ -19,7 +28,10 @@ export function readTrustedFile(path: string): string | undefined {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    throw new Failure('config', `${path}: cannot be read: ${message.replace(/^[A-Z]+: /, '').replace(/,.*$/, '')}`);
+    throw new Failure(
+      'config',
+      `${path}: cannot be read: ${message.replace(/^[A-Z]+: /, '').replace(/,.*$/, '')}`,
+    );
   }
   try {
     const stats = fstatSync(descriptor);
@@ -29,7 +41,8 @@ export function readTrustedFile(path: string): string | undefined {
       requireTrusted(parent, statSync(parent));
       if (parent === '/') break;
     }
-    if (stats.size > LARGEST_FILE) throw new Failure('config', `${path}: is larger than ${LARGEST_FILE} bytes`);
+    if (stats.size > LARGEST_FILE)
+      throw new Failure('config', `${path}: is larger than ${LARGEST_FILE} bytes`);
     return readFileSync(descriptor, 'utf8');
   } finally {
     closeSync(descriptor);
@@ -46,6 +59,8 @@ function requireTrusted(path: string, stats: Stats): void {
   const sticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0;
   const groupWrites = (stats.mode & 0o020) !== 0 && stats.gid !== 0;
   if (!sticky && (groupWrites || (stats.mode & 0o002) !== 0)) {
-    throw new Failure('config', `${path}: users other than root can write it`, { hint: `chmod go-w ${path}` });
+    throw new Failure('config', `${path}: users other than root can write it`, {
+      hint: `chmod go-w ${path}`,
+    });
   }
 }

@@ -1,5 +1,5 @@
 // Runs the built command, and what it is compared with, as a user would.
-import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** The launcher of the built command. */
@@ -64,7 +64,12 @@ export interface Running {
 
 /** Starts a program without waiting for it. */
 export function start(file: string, args: readonly string[], options: SpawnOptions = {}): Running {
-  const child = spawn(file, args, { cwd: '/', env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  const child = spawn(file, args, {
+    cwd: '/',
+    env: ENVIRONMENT,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...options,
+  });
   let stdout = '';
   let stderr = '';
   const waiting: { text: string | RegExp; resolve: (output: string) => void }[] = [];
