@@ -19,23 +19,20 @@ export function readPointer(address: Address): Address {
   return BigInt(koffi().decode.uint64(address));
 }
 
-/** A NULL-terminated `char **` with its strings, in one block that lives as long as `table` is referenced. */
-export interface StringTable {
-  readonly table: Buffer;
-  readonly strings: Buffer;
-}
-
-/** Lays out strings as execve(2) wants them. */
-export function stringTable(values: readonly Bytes[]): StringTable {
-  const strings = offHeap(values.reduce((size, value) => size + value.length + 1, 1));
-  const table = offHeap((values.length + 1) * 8);
-  let offset = 0;
-  const base = koffi().address(strings);
+/**
+ * Strings as execve(2) wants them: a NULL-terminated `char **` with the strings behind it, in one block,
+ * so that who holds the table holds the strings.
+ */
+export function stringTable(values: readonly Bytes[]): Buffer {
+  const tableSize = (values.length + 1) * 8;
+  const block = offHeap(values.reduce((size, value) => size + value.length + 1, tableSize));
+  const base = koffi().address(block);
+  let offset = tableSize;
   values.forEach((value, index) => {
-    table.writeBigUInt64LE(base + BigInt(offset), index * 8);
-    offset += strings.write(`${value}\0`, offset, 'latin1');
+    block.writeBigUInt64LE(base + BigInt(offset), index * 8);
+    offset += block.write(`${value}\0`, offset, 'latin1');
   });
-  return { table, strings };
+  return block;
 }
 
 /** Zeroed memory that V8 never moves: small typed arrays may lie on its heap. */

@@ -8,6 +8,7 @@ import {
   adoptOrphans,
   changeDirectory,
   closeDescriptorsOnExec,
+  hasChildren,
   ownProcessGroup,
   type Program,
   replaceProcess,
@@ -71,7 +72,11 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
       explained('groups', `${shown(account.name)}: cannot take the user's groups`, () =>
         becomeMemberOfGroups(account),
       ),
-    prepareLimits: () => resetLimitsAsSu(softNofile ?? own.nofile.soft),
+    prepareLimits: (start) => {
+      const callers = softNofile ?? own.nofile.soft;
+      if (start === 'as su') resetLimitsAsSu(callers);
+      else setLimit('nofile', { soft: callers, hard: own.nofile.hard });
+    },
     takeSessionLimits: () => {
       tight = raiseTightLimits(own, mapped);
     },
@@ -90,13 +95,11 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
     },
     start: (account, privilege, command) => {
       adoptOrphans();
-      strangers = new Set(listChildren().map((child) => child.pid));
-      const pid = execute(account, privilege, command, () =>
+      // A program that became this one with exec may have left us its children.
+      if (hasChildren()) strangers = new Set(listChildren().map((child) => child.pid));
+      return execute(account, privilege, command, () =>
         spawn(programOf(command, tight), { newSession: command.newSession, signals }),
       );
-      // A supervisor must keep no mount busy.
-      changeDirectory(fromText('/'));
-      return pid;
     },
     replace: (account, privilege, command) =>
       execute(account, privilege, command, () => replaceProcess(programOf(command, {}), signals)),
@@ -120,7 +123,7 @@ const SUPERVISION: Omit<Supervision, 'catchSignals'> = {
   signalNumber,
   sendSignal,
   takeChildChanges,
-  listChildren,
+  listChildren: () => (hasChildren() ? listChildren() : []),
   stopSelf,
   ownProcessGroup,
   after: (milliseconds, callback) => {
@@ -141,13 +144,18 @@ function execute<T>(
     enterDirectory(command.directory, account);
     return executed(command, action);
   };
-  return withoutOomProtection(() =>
+  const execution = (): T =>
     privilege === 'root'
       ? explained('identity', `${shown(account.name)}: cannot take the user's identity`, () =>
           asAccount(account, asTarget),
         )
-      : asTarget(),
-  );
+      : asTarget();
+  try {
+    return withoutOomProtection(execution);
+  } finally {
+    // Who closes the session must not stand in a directory that the session mounted.
+    changeDirectory(fromText('/'));
+  }
 }
 
 function enterDirectory(directory: Bytes | undefined, account: PlannedAccount): void {

@@ -25,7 +25,8 @@ export interface SessionSystem {
   startTransaction(service: string, user: Bytes): Transaction;
   findAccount(name: Bytes): PlannedAccount | undefined;
   joinGroups(account: PlannedAccount): void;
-  prepareLimits(): void;
+  /** Limits before the session sets its own: reset as su does, or as the caller had them. */
+  prepareLimits(start: 'as su' | 'as the caller'): void;
   /** Reads the session's limits and, where they are too tight for us, raises our own again. */
   takeSessionLimits(): void;
   /** Our own limits back, as far as the kernel allows. */
@@ -97,7 +98,7 @@ export async function runSession(
       step('pam_setcred', () => transaction?.establishCredentials());
       hasCredentials = true;
     }
-    system.prepareLimits();
+    system.prepareLimits(plan.pam.value ? 'as su' : 'as the caller');
     if (transaction !== undefined) {
       // Set before the call: modules that ran before the one that failed have left their traces.
       hasSession = true;

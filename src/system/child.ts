@@ -47,6 +47,8 @@ const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
 const PR_SET_CHILD_SUBREAPER = 36;
+const WNOHANG = 1;
+const WUNTRACED = 2;
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
@@ -80,7 +82,7 @@ export function spawn(program: Program, options: { newSession: boolean; signals:
     const environment = stringTable(program.environment);
     const pid = offHeap(4);
     const code = tryCandidates(program.candidates, (path) =>
-      posix_spawn(pid, path, actions, attributes, argv.table, environment.table),
+      posix_spawn(pid, path, actions, attributes, argv, environment),
     );
     if (code !== 0) throw new SystemError('execve', code);
     return pid.readInt32LE();
@@ -98,7 +100,7 @@ export function replaceProcess(program: Program, signals: SignalState): never {
   ignoreSignals(signals.ignored);
   setBlockedSignals(signals.blocked);
   const code = tryCandidates(program.candidates, (path) => {
-    execve(path, argv.table, environment.table);
+    execve(path, argv, environment);
     return errno();
   });
   setBlockedSignals([]);
@@ -152,14 +154,16 @@ export function ownProcessGroup(): number {
   return getpgrp();
 }
 
+/** Whether this process has any child. A dead one that nobody waited for is put away. */
+export function hasChildren(): boolean {
+  return waitpid(-1, offHeap(4), WNOHANG) >= 0;
+}
+
 /** What waitpid(2) reports of a child. */
 export type ChildChange = { readonly pid: number } & (
   | { readonly stopped: number }
   | { readonly ended: CommandEnd }
 );
-
-const WNOHANG = 1;
-const WUNTRACED = 2;
 
 /** What happened to our children since the last call; never waits. */
 export function takeChildChanges(): ChildChange[] {

@@ -1,5 +1,6 @@
 // Where libpam looks for a profile, and what the file there says.
 import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 /** What libpam will use for a service name. */
 export interface ProfileFile {
@@ -11,8 +12,12 @@ export interface ProfileFile {
   readonly searched: readonly string[];
   /** Why the file cannot serve: it is a directory, or not readable. */
   readonly problem: string | undefined;
+  /** The file, and after it the files that it includes. */
   readonly text: string;
 }
+
+const DEEPEST_INCLUDE = 4;
+const INCLUDE = /^[ \t]*(?:@include|-?\w+[ \t]+(?:include|substack))[ \t]+([^\s#]+)/gim;
 
 const DIRECTORIES = ['/etc/pam.d', '/usr/lib/pam.d'];
 
@@ -25,7 +30,7 @@ export function findProfile(name: string): ProfileFile {
       if (statSync(path).isDirectory()) {
         return { service, path, searched, problem: 'is a directory', text: '' };
       }
-      return { service, path, searched, problem: undefined, text: readFileSync(path, 'latin1') };
+      return { service, path, searched, problem: undefined, text: readWithIncludes(path, DEEPEST_INCLUDE) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') continue;
@@ -33,4 +38,18 @@ export function findProfile(name: string): ProfileFile {
     }
   }
   return { service, path: undefined, searched, problem: undefined, text: '' };
+}
+
+/** Good enough to say what a profile uses; what a rule means is not decided here. */
+function readWithIncludes(path: string, depth: number): string {
+  const text = readFileSync(path, 'latin1');
+  if (depth === 0) return text;
+  const included = [...text.matchAll(INCLUDE)].map(([, name = '']) => {
+    try {
+      return readWithIncludes(resolve('/etc/pam.d', name), depth - 1);
+    } catch {
+      return '';
+    }
+  });
+  return [text, ...included].join('\n');
 }

@@ -1,5 +1,5 @@
 // The terminal on standard input: its name, and its settings as we found them.
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { type Bytes, fromText } from '../bytes';
 import { signal, tcgetattr, tcsetattr, ttyname_r } from '../ffi/libc';
@@ -36,12 +36,4 @@ export function saveTerminal(): () => void {
     tcsetattr(STDIN, TCSANOW, settings);
     signal(SIGTTOU, SIG_DFL);
   };
-}
-
-/** Whether a process (0: this one) has a controlling terminal (proc(5), tty_nr). */
-export function hasControllingTerminal(): boolean {
-  const fields = readFileSync('/proc/self/stat', 'latin1')
-    .replace(/^.*\) /s, '')
-    .split(' ');
-  return fields[4] !== '0';
 }
