@@ -55,6 +55,7 @@ export const waitpid = foreign<[number, Pointer, number], number>(
   'int waitpid(int pid, void *status, int options)',
 );
 export const strsignal = foreign<[number], Address>(C, 'void *strsignal(int sig)');
+export const strerror = foreign<[number], Address>(C, 'void *strerror(int errnum)');
 export const getpgrp = foreign<[], number>(C, 'int getpgrp(void)');
 
 export const fcntl = foreign<[number, number, number], number>(C, 'int fcntl(int fd, int cmd, long arg)');
@@ -63,6 +64,7 @@ export const tcsetattr = foreign<[number, number, Pointer], number>(
   C,
   'int tcsetattr(int fd, int actions, const void *termios)',
 );
+export const tcgetpgrp = foreign<[number], number>(C, 'int tcgetpgrp(int fd)');
 export const ttyname_r = foreign<[number, Pointer, number], number>(
   C,
   'int ttyname_r(int fd, void *buf, size_t len)',

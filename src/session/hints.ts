@@ -26,10 +26,11 @@ export function hintFor({
     .map((line) => line.replace(/#.*/, ''))
     .join('\n');
   const uses = (module: string): boolean => rules.includes(module);
+  if (rules.includes('\r')) {
+    return 'the profile has Windows line ends (CRLF), which libpam takes for part of the module names';
+  }
   if (error.name === 'PAM_MODULE_UNKNOWN') {
-    return rules.includes('\r')
-      ? 'the profile has Windows line ends (CRLF), which libpam takes for part of the module names'
-      : 'a module named in the profile is not installed: the system log says "unable to dlopen" and its path';
+    return 'a module named in the profile is not installed: the system log says "unable to dlopen" and its path';
   }
   switch (error.call) {
     case 'pam_start':

@@ -1,4 +1,5 @@
 // The real SessionSystem: this machine's libpam, kernel and process.
+import { existsSync } from 'node:fs';
 import { type Bytes, fromText } from '../bytes';
 import { Failure } from '../errors';
 import type { Conversation } from '../pam/conversation';
@@ -58,8 +59,13 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
   const own = readLimits();
   const mapped = mappedMemory();
   const restoreTerminal = saveTerminal();
-  ignoreSignals(signals.ignored);
-  const ignored = new Set(SUPERVISED_SIGNALS.filter((name) => signals.ignored.includes(signalNumber(name))));
+  // A supervisor must hear of its child's end, and R must be able to wait for its own children.
+  const kept = {
+    ...signals,
+    ignored: signals.ignored.filter((number) => number !== signalNumber('SIGCHLD')),
+  };
+  ignoreSignals(kept.ignored);
+  const ignored = new Set(SUPERVISED_SIGNALS.filter((name) => kept.ignored.includes(signalNumber(name))));
   const arrived: SignalName[] = [];
   let strangers: ReadonlySet<number> = new Set();
   let tight: TightLimits = {};
@@ -98,7 +104,7 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
       // A program that became this one with exec may have left us its children.
       if (hasChildren()) strangers = new Set(listChildren().map((child) => child.pid));
       return execute(account, privilege, command, () =>
-        spawn(programOf(command, tight), { newSession: command.newSession, signals }),
+        spawn(programOf(command, tight), { newSession: command.newSession, signals: kept }),
       );
     },
     replace: (account, privilege, command) =>
@@ -182,12 +188,19 @@ function executed<T>(command: SessionCommand, action: () => T): T {
     return action();
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    const name = shown(command.argv[0] ?? ('' as Bytes));
-    const searched = command.candidates.length > 1 || !name.includes('/');
+    const name = shown(command.file);
     if (error.code === 'ENOENT') {
+      if (command.candidates.some((path) => existsSync(Buffer.from(path, 'latin1')))) {
+        throw new Failure('not-found', `${name}: cannot run: its interpreter does not exist`, {
+          hint: 'the program named behind #! in its first line, or the dynamic loader, is missing',
+          cause: error,
+        });
+      }
       const path = command.environment.find((entry) => entry.startsWith('PATH='));
       throw new Failure('not-found', `${name}: command not found`, {
-        hint: searched ? `the session has ${shown(path ?? ('no PATH' as Bytes))}` : undefined,
+        hint: !command.file.includes('/')
+          ? `the session has ${shown(path ?? ('no PATH' as Bytes))}`
+          : undefined,
         cause: error,
       });
     }

@@ -82,6 +82,7 @@ export async function runSession(
   let lastCode = PAM_ABORT;
   let hasCredentials = false;
   let hasSession = false;
+  let opened = false;
   let leaveOpen = false;
   try {
     if (plan.pam.value) {
@@ -103,6 +104,7 @@ export async function runSession(
       // Set before the call: modules that ran before the one that failed have left their traces.
       hasSession = true;
       step('pam_open_session', () => transaction?.openSession());
+      opened = true;
     }
     if (!plan.exec) step('session limits', () => system.takeSessionLimits());
     const interruption = await system.arrivedSignal();
@@ -135,7 +137,8 @@ export async function runSession(
         try {
           step(name, action);
         } catch (error) {
-          listener.warn(closingWarning(plan, error));
+          // What failed to open fails to close as well: the first failure says it all.
+          if (opened) listener.warn(closingWarning(plan, error));
         }
       };
       if (!leaveOpen && hasSession) undo('pam_close_session', () => transaction?.closeSession());

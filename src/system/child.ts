@@ -52,18 +52,16 @@ const WUNTRACED = 2;
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
-const SIGCHLD = 17;
 const SIGSTOP = 19;
 
 /**
  * Starts a program and returns its process id. It runs with the identity the calling thread has now, in
  * this process's directory, session state and limits. posix_spawn(3) shares our memory until the program
  * is executed, so nothing of Node runs in the child and a failing execve(2) comes back as SystemError.
+ * With SIGCHLD among the ignored signals nobody could wait for the child.
  */
 export function spawn(program: Program, options: { newSession: boolean; signals: SignalState }): number {
   const { ignored, blocked } = options.signals;
-  // A command with SIGCHLD ignored could not wait for its own children, nor we for it.
-  const keepIgnored = ignored.filter((number) => number !== SIGCHLD);
   const attributes = offHeap(512);
   const actions = offHeap(256);
   posix_spawnattr_init(attributes);
@@ -71,13 +69,13 @@ export function spawn(program: Program, options: { newSession: boolean; signals:
     attributes,
     POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | (options.newSession ? POSIX_SPAWN_SETSID : 0),
   );
-  posix_spawnattr_setsigdefault(attributes, signalSet({ except: keepIgnored }));
+  posix_spawnattr_setsigdefault(attributes, signalSet({ except: ignored }));
   posix_spawnattr_setsigmask(attributes, signalSet({ only: blocked }));
   posix_spawn_file_actions_init(actions);
   // Onto itself: takes the close-on-exec flag away that Node put on the standard streams.
   for (const fd of [0, 1, 2]) posix_spawn_file_actions_adddup2(actions, fd, fd);
   try {
-    ignoreSignals(keepIgnored);
+    ignoreSignals(ignored);
     const argv = stringTable(program.argv);
     const environment = stringTable(program.environment);
     const pid = offHeap(4);

@@ -2,7 +2,7 @@
 import { readlinkSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { type Bytes, fromText } from '../bytes';
-import { signal, tcgetattr, tcsetattr, ttyname_r } from '../ffi/libc';
+import { getpgrp, signal, tcgetattr, tcgetpgrp, tcsetattr, ttyname_r } from '../ffi/libc';
 import { offHeap } from '../ffi/memory';
 
 const STDIN = 0;
@@ -26,12 +26,16 @@ export function stdinTerminal(): Bytes | undefined {
   }
 }
 
-/** Remembers the settings of the terminal on standard input; the result puts them back. */
+/**
+ * Remembers the settings of the terminal on standard input. The result puts them back, unless we are in the
+ * background: then they are another program's.
+ */
 export function saveTerminal(): () => void {
   const settings = offHeap(256);
   if (!isatty(STDIN) || tcgetattr(STDIN, settings) !== 0) return () => undefined;
   return () => {
-    // From a background process group tcsetattr(3) would stop us.
+    if (tcgetpgrp(STDIN) !== getpgrp()) return;
+    // We may be moved to the background at this moment, where tcsetattr(3) would stop us.
     signal(SIGTTOU, SIG_IGN);
     tcsetattr(STDIN, TCSANOW, settings);
     signal(SIGTTOU, SIG_DFL);
