@@ -297,17 +297,16 @@ describe('directories and commands', () => {
 
 describe('standard streams', () => {
   test.each([
-    ['0', '<&-'],
-    ['1', '>&-'],
-    ['2', '2>&-'],
-    ['[012]', '<&- >&- 2>&-'],
-  ])('%s closed by the caller is /dev/null for the command', (fd, redirection) => {
+    [[0], '<&-'],
+    [[1], '>&-'],
+    [[2], '2>&-'],
+    [[0, 1, 2], '<&- >&- 2>&-'],
+  ])('%j closed by the caller is /dev/null for the command', (closed, redirection) => {
     const file = join(scratch(), 'out');
-    const script = `"$TOOL" open alice -- sh -c 'ls -l /proc/$$/fd/${fd} 3>${file} >&3; :' ${redirection}`;
-    expect(shell(script).status).toBe(0);
+    const list = `for fd in 0 1 2; do readlink /proc/$$/fd/$fd | cat >>${file}; done`;
+    expect(shell(`"$TOOL" open alice -- sh -c '${list}' ${redirection}`).status).toBe(0);
     const links = readFileSync(file, 'utf8').trim().split('\n');
-    expect(links).toHaveLength(fd === '[012]' ? 3 : 1);
-    for (const link of links) expect(link).toMatch(/-> \/dev\/null$/);
+    expect(closed.map((fd) => links[fd])).toEqual(closed.map(() => '/dev/null'));
   });
 
   test.each(['2>/dev/full', '>/dev/full 2>/dev/full'])('a full disk (%s) changes nothing', (redirection) => {
