@@ -1,5 +1,5 @@
 // The real SessionSystem: this machine's libpam, kernel and process.
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { type Bytes, fromText } from '../bytes';
 import { Failure } from '../errors';
 import type { Conversation } from '../pam/conversation';
@@ -49,10 +49,19 @@ export interface MachineOptions {
 
 const ENDING_SIGNALS: readonly SignalName[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'];
 
-/** Memory that the supervisor needs beyond what it has mapped, in bytes. */
-const ROOM = { as: 128n << 20n, data: 64n << 20n } as const;
+/**
+ * Memory that the supervisor needs, in bytes: what it has mapped and some room, but not less than `least`.
+ * What is mapped at the start varies with the heaps that glibc makes for each thread; a limit must not be
+ * too small in one run and large enough in the next.
+ */
+const NEEDED = {
+  as: { room: 128n << 20n, least: 1152n << 20n },
+  data: { room: 64n << 20n, least: 256n << 20n },
+} as const;
 
-type TightLimits = Partial<Record<keyof typeof ROOM, Limit>>;
+type MemoryLimit = keyof typeof NEEDED;
+
+type TightLimits = Partial<Record<MemoryLimit, Limit>>;
 
 /** Builds it. From here on this process ignores what its caller ignored (nohup(1)). */
 export function thisMachine({ conversation, signals, softNofile }: MachineOptions): SessionSystem {
@@ -232,11 +241,12 @@ function explained<T>(kind: 'groups' | 'identity', what: string, action: () => T
  * Under a session's small limit on memory this process could not go on. It gives itself its own limit
  * again, and the command gets the session's from prlimit(1), which runs as the user.
  */
-function raiseTightLimits(own: Limits, mapped: Record<keyof typeof ROOM, bigint>): TightLimits {
+function raiseTightLimits(own: Limits, mapped: Record<MemoryLimit, bigint>): TightLimits {
   const tight: TightLimits = {};
   for (const name of ['as', 'data'] as const) {
     const session = readLimit(name);
-    const needed = mapped[name] + ROOM[name];
+    const { room, least } = NEEDED[name];
+    const needed = mapped[name] + room > least ? mapped[name] + room : least;
     if (session.soft >= needed) continue;
     tight[name] = session;
     if (setLimit(name, own[name])) continue;
@@ -252,13 +262,25 @@ function raiseTightLimits(own: Limits, mapped: Record<keyof typeof ROOM, bigint>
   return tight;
 }
 
+function isExecutable(path: Bytes): boolean {
+  try {
+    accessSync(Buffer.from(path, 'latin1'), constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The program to execute; called as the user, whose permissions decide. */
 function programOf(command: SessionCommand, tight: TightLimits): Program {
   const { candidates, argv, environment } = command;
   const limits = Object.entries(tight).map(([name, { soft, hard }]) => fromText(`--${name}=${soft}:${hard}`));
-  if (limits.length === 0) return { candidates, argv, environment };
+  const path = candidates.find(isExecutable);
+  // A command that cannot be executed is tried all the same: the kernel says what is wrong with it.
+  if (limits.length === 0 || path === undefined) return { candidates, argv, environment };
   return {
     candidates: [fromText('/usr/bin/prlimit'), fromText('/bin/prlimit')],
-    argv: [fromText('prlimit'), ...limits, fromText('--'), command.file, ...argv.slice(1)],
+    argv: [fromText('prlimit'), ...limits, fromText('--'), path, ...argv.slice(1)],
     environment,
   };
 }

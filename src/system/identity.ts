@@ -31,17 +31,21 @@ export function mayRaiseLimits(): boolean {
 export function asAccount<T>(account: Account, action: () => T): T {
   const before = readCapabilities();
   const groups = readGroupIds();
+  const [exempt, full] = [
+    withEffective(before, [CAP_SYS_ADMIN, CAP_SYS_RESOURCE]),
+    withEffective(before, 'permitted'),
+  ];
   check('prctl', prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
   try {
     check('setresgid', setresgidThread(account.gid, account.gid, account.gid));
     if (account.uid !== 0) {
       check('setresuid', setresuidThread(account.uid, account.uid, account.uid));
-      writeCapabilities(withEffective(before, [CAP_SYS_ADMIN, CAP_SYS_RESOURCE]));
+      writeCapabilities(exempt);
     }
     return action();
   } finally {
     if (account.uid !== 0) {
-      writeCapabilities(withEffective(before, 'permitted'));
+      writeCapabilities(full);
       check('setresuid', setresuidThread(0, 0, 0));
     }
     check('setresgid', setresgidThread(groups.real, groups.effective, groups.saved));

@@ -1,5 +1,6 @@
 // Runs the built command, and what it is compared with, as a user would.
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 
 /** The launcher of the built command. */
@@ -62,6 +63,13 @@ export interface Running {
   readonly ended: Promise<Outcome>;
 }
 
+const started = new Set<ChildProcess>();
+
+// A test that failed half-way must not leave programs that keep jest waiting.
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
 /** Starts a program without waiting for it. */
 export function start(file: string, args: readonly string[], options: SpawnOptions = {}): Running {
   const child = spawn(file, args, {
@@ -70,6 +78,8 @@ export function start(file: string, args: readonly string[], options: SpawnOptio
     stdio: ['pipe', 'pipe', 'pipe'],
     ...options,
   });
+  started.add(child);
+  child.on('close', () => started.delete(child));
   let stdout = '';
   let stderr = '';
   const waiting: { text: string | RegExp; resolve: (output: string) => void }[] = [];
@@ -110,5 +120,5 @@ export function startOpen(...args: string[]): Running {
 
 function shellStatus(code: number | null, signal: NodeJS.Signals | null): number {
   if (code !== null) return code;
-  return 128 + (signal === null ? 0 : require('node:os').constants.signals[signal]);
+  return 128 + (signal === null ? 0 : constants.signals[signal]);
 }
