@@ -90,10 +90,8 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
       for (const change of system.takeChildChanges()) {
         if (change.pid !== pid) continue;
         if ('ended' in change) end = change.ended;
-        else {
-          system.stopSelf();
-          system.sendSignal(newSession ? -group : pid, number('SIGCONT'));
-        }
+        // The SIGCONT that lets us go on is passed on like any other.
+        else system.stopSelf();
       }
       if (end === undefined) return;
       if (stopping) endMembers(end);
@@ -111,7 +109,8 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
       }
       const byKeyboard = (KEYBOARD as readonly SignalName[]).includes(name);
       if (byKeyboard && !newSession) return;
-      system.sendSignal(pid, number(name));
+      // Ctrl-Z stopped the whole group (see above), so the whole group goes on.
+      system.sendSignal(name === 'SIGCONT' && newSession ? -group : pid, number(name));
       if (name === 'SIGTERM') {
         stopping = true;
         startClock();
