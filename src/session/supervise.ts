@@ -31,12 +31,12 @@ export interface SuperviseOptions {
   readonly strangers: ReadonlySet<number>;
 }
 
-/** What is passed on in any case. The keyboard's signals reach a command on our terminal without us. */
+/** What is passed on in any case. The terminal's signals reach a command on our terminal without us. */
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
-const KEYBOARD = ['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const;
+const OF_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const;
 
 /** Every signal that the supervisor takes, SIGCHLD apart. */
-export const SUPERVISED_SIGNALS: readonly SignalName[] = [...FORWARDED, ...KEYBOARD, 'SIGTSTP'];
+export const SUPERVISED_SIGNALS: readonly SignalName[] = [...FORWARDED, ...OF_TERMINAL, 'SIGTSTP'];
 
 /** Resolves when the command has ended and, where asked or after a TERM, nothing of its group is left. */
 export function supervise(options: SuperviseOptions, system: Supervision): Promise<CommandEnd> {
@@ -107,10 +107,11 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
         if (newSession) system.sendSignal(-group, number('SIGSTOP'));
         return;
       }
-      const byKeyboard = (KEYBOARD as readonly SignalName[]).includes(name);
-      if (byKeyboard && !newSession) return;
-      // Ctrl-Z stopped the whole group (see above), so the whole group goes on.
-      system.sendSignal(name === 'SIGCONT' && newSession ? -group : pid, number(name));
+      const ofTerminal = (OF_TERMINAL as readonly SignalName[]).includes(name);
+      if (ofTerminal && !newSession) return;
+      // A terminal signals the whole foreground group; Ctrl-Z stopped it (see above), so all of it goes on.
+      const toGroup = newSession && (ofTerminal || name === 'SIGCONT');
+      system.sendSignal(toGroup ? -group : pid, number(name));
       if (name === 'SIGTERM') {
         stopping = true;
         startClock();
