@@ -29,7 +29,7 @@ function loadConfiguration(path: string | undefined): Configuration {
   return configure(readEntries(text ?? ''), file);
 }
 
-/** Who called: the login user where the kernel knows it, as su reports it, else the real user id. */
+/** Who called: the user who logged in, where the kernel knows it (getlogin(3)), else the real user id. */
 function callerName(uid: number): Bytes {
   const unset = 0xffff_ffff;
   let login = unset;
@@ -91,4 +91,7 @@ async function main(): Promise<number> {
 }
 
 // Node's own exit would put the terminal back as it was at the start, over what the command made of it.
-void main().then((status) => exitNow(status));
+void main().then((status) => {
+  process.exitCode = status;
+  exitNow(status);
+});

@@ -58,7 +58,7 @@ export async function open(
     options.config === undefined ? undefined : toText(options.config),
   );
   const plan = planSession(request, services.observe(configuration));
-  if (options.dryRun || options.json) {
+  if (request.show) {
     const groups = services.groupNames(plan);
     answer(options.json ? planAsJson(plan, groups) : describePlan(plan, groups));
     return 0;
@@ -94,6 +94,7 @@ function openRequest(user: Bytes, command: readonly Bytes[] | undefined, options
     allowOther: options.allowOther ?? false,
     stopTimeout: parseStopTimeout(options.stopTimeout),
     exec: options.exec ?? false,
+    show: (options.dryRun ?? false) || (options.json ?? false),
   };
 }
 

@@ -45,6 +45,11 @@ export const getresgid = foreign<[Pointer, Pointer, Pointer], number>(
 
 /** signal(2): `handler` is SIG_DFL (0n) or SIG_IGN (1n). */
 export const signal = foreign<[number, Address], Address>(C, 'void *signal(int signum, void *handler)');
+/** sigaction(2); a `struct sigaction` fits into 256 bytes. */
+export const sigaction = foreign<[number, Pointer, Pointer], number>(
+  C,
+  'int sigaction(int signum, const void *act, void *oldact)',
+);
 export const sigprocmask = foreign<[number, Pointer, Pointer], number>(
   C,
   'int sigprocmask(int how, const void *set, void *oldset)',

@@ -52,8 +52,9 @@ export function hintFor({
           'account rule lets root open sessions (it also skips the expiry and access rules below it)'
         );
       }
-      return error.name === 'PAM_ACCT_EXPIRED'
-        ? `"chage -l ${user}" shows when the account expired`
+      // Debian's common-account turns an expired account into PAM_AUTH_ERR.
+      return ['PAM_ACCT_EXPIRED', 'PAM_AUTH_ERR'].includes(error.name)
+        ? `"chage -l ${user}" shows whether the account has expired`
         : undefined;
     case 'pam_open_session':
       if (uses('pam_loginuid') && ['PAM_SESSION_ERR', 'PAM_SYSTEM_ERR'].includes(error.name)) {

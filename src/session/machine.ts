@@ -1,5 +1,5 @@
 // The real SessionSystem: this machine's libpam, kernel and process.
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { type Bytes, fromText } from '../bytes';
 import { Failure } from '../errors';
 import type { Conversation } from '../pam/conversation';
@@ -31,7 +31,7 @@ import {
   setLimit,
 } from '../system/limits';
 import { withoutOomProtection } from '../system/oom-score';
-import { listChildren } from '../system/processes';
+import { listProcesses, type Process } from '../system/processes';
 import { catchSignals, ignoreSignals, type SignalName, signalNumber } from '../system/signals';
 import { SystemError } from '../system/system-error';
 import { saveTerminal } from '../system/terminal';
@@ -111,7 +111,12 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
     start: (account, privilege, command) => {
       adoptOrphans();
       // A program that became this one with exec may have left us its children.
-      if (hasChildren()) strangers = new Set(listChildren().map((child) => child.pid));
+      if (hasChildren())
+        strangers = new Set(
+          listProcesses()
+            .filter(isOurs)
+            .map(({ pid }) => pid),
+        );
       return execute(account, privilege, command, () =>
         spawn(programOf(command, tight), { newSession: command.newSession, signals: kept }),
       );
@@ -134,11 +139,17 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
   };
 }
 
+function isOurs({ parent }: Process): boolean {
+  return parent === process.pid;
+}
+
 const SUPERVISION: Omit<Supervision, 'catchSignals'> = {
   signalNumber,
   sendSignal,
   takeChildChanges,
-  listChildren: () => (hasChildren() ? listChildren() : []),
+  hasChildren,
+  listProcesses,
+  ownPid: process.pid,
   stopSelf,
   ownProcessGroup,
   after: (milliseconds, callback) => {
@@ -264,8 +275,9 @@ function raiseTightLimits(own: Limits, mapped: Record<MemoryLimit, bigint>): Tig
 
 function isExecutable(path: Bytes): boolean {
   try {
-    accessSync(Buffer.from(path, 'latin1'), constants.X_OK);
-    return true;
+    const name = Buffer.from(path, 'latin1');
+    accessSync(name, constants.X_OK);
+    return statSync(name).isFile();
   } catch {
     return false;
   }
@@ -278,8 +290,18 @@ function programOf(command: SessionCommand, tight: TightLimits): Program {
   const path = candidates.find(isExecutable);
   // A command that cannot be executed is tried all the same: the kernel says what is wrong with it.
   if (limits.length === 0 || path === undefined) return { candidates, argv, environment };
+  const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].map(fromText).find(isExecutable);
+  if (prlimit === undefined) {
+    throw new Failure(
+      'limits',
+      `the session's limits (${limits.join(' ')}) need prlimit(1), which is not installed`,
+      {
+        hint: '--exec runs the command without a supervisor, under any limit',
+      },
+    );
+  }
   return {
-    candidates: [fromText('/usr/bin/prlimit'), fromText('/bin/prlimit')],
+    candidates: [prlimit],
     argv: [fromText('prlimit'), ...limits, fromText('--'), path, ...argv.slice(1)],
     environment,
   };

@@ -29,6 +29,8 @@ export interface OpenRequest {
   /** Seconds; undefined: ten. */
   readonly stopTimeout: number | undefined;
   readonly exec: boolean;
+  /** The plan is only shown: everybody may ask what root would do. */
+  readonly show: boolean;
 }
 
 /** What becomes of the PAM session when the command ends. */
@@ -99,7 +101,7 @@ const DEFAULT_STOP_TIMEOUT = 10;
 export function planSession(request: OpenRequest, situation: Situation): SessionPlan {
   const { settings, caller } = situation;
   const account = requireAccount(request.user, situation);
-  const privilege = requirePrivilege(account, caller);
+  const privilege = planPrivilege(account, caller, request.show);
   const pam = settings['auth-pam-sessions-enabled'];
   const onExit = planOnExit(request, settings);
   const command = request.command ?? [fromText(settings['rsession-which-r'].value ?? 'R')];
@@ -132,7 +134,10 @@ export function planSession(request: OpenRequest, situation: Situation): Session
         : { value: request.stopTimeout, origin: option('--stop-timeout') },
     exec: request.exec,
     newSession: situation.terminal === undefined,
-    warnings: pam.value ? [] : [withoutPam(pam)],
+    warnings: [
+      ...(pam.value ? [] : [withoutPam(pam)]),
+      ...(privilege === 'root' && caller.uid !== 0 ? [onlyRoot(account, caller)] : []),
+    ],
   } satisfies SessionPlan);
 }
 
@@ -160,17 +165,24 @@ function requireAccount(name: Bytes, situation: Situation): PlannedAccount {
   });
 }
 
-function requirePrivilege(account: PlannedAccount, caller: Situation['caller']): 'root' | 'same-user' {
+function planPrivilege(
+  account: PlannedAccount,
+  caller: Situation['caller'],
+  show: boolean,
+): SessionPlan['privilege'] {
   if (caller.uid !== caller.effectiveUid) {
     throw new Failure('not-allowed', 'must not be installed setuid: run it as root, for example with sudo');
   }
   if (caller.uid === 0) return 'root';
   if (caller.uid === account.uid) return 'same-user';
-  throw new Failure(
-    'not-allowed',
-    `${shown(account.name)}: only root can open a session for another user, and this is "${shown(caller.name)}"`,
-    { hint: 'run it as root, for example with sudo' },
-  );
+  if (show) return 'root';
+  throw new Failure('not-allowed', onlyRoot(account, caller), {
+    hint: 'run it as root, for example with sudo',
+  });
+}
+
+function onlyRoot(account: PlannedAccount, caller: Situation['caller']): string {
+  return `${shown(account.name)}: only root can open a session for another user, and this is "${shown(caller.name)}"`;
 }
 
 function planProfile(request: OpenRequest, situation: Situation): SessionPlan['profile'] {

@@ -1,7 +1,7 @@
 // Stands beside the command: passes signals on, stops and continues with it, and ends its process group.
 import type { CommandEnd } from '../errors';
 import type { ChildChange } from '../system/child';
-import type { ChildProcess } from '../system/processes';
+import type { Process } from '../system/processes';
 import type { SignalName } from '../system/signals';
 
 /** The process-level operations that supervising needs. */
@@ -11,7 +11,10 @@ export interface Supervision {
   signalNumber(name: SignalName): number;
   sendSignal(pid: number, signal: number): void;
   takeChildChanges(): ChildChange[];
-  listChildren(): ChildProcess[];
+  /** Whether we have any child, dead or alive. */
+  hasChildren(): boolean;
+  listProcesses(): Process[];
+  readonly ownPid: number;
   /** Stops this process until somebody continues it. */
   stopSelf(): void;
   ownProcessGroup(): number;
@@ -31,6 +34,9 @@ export interface SuperviseOptions {
   readonly strangers: ReadonlySet<number>;
 }
 
+/** Milliseconds between two looks at processes that are not our children. */
+const LOOK_AGAIN = 50;
+
 /** What is passed on in any case. The terminal's signals reach a command on our terminal without us. */
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 const OF_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGWINCH'] as const;
@@ -48,11 +54,18 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
     let end: CommandEnd | undefined;
     let stopping = options.endGroup;
     let cancelKill: (() => void) | undefined;
+    let cancelLook: (() => void) | undefined;
     let killing = false;
     const told = new Set<number>();
 
-    const members = (): ChildProcess[] =>
-      system.listChildren().filter((child) => child.processGroup === group && !strangers.has(child.pid));
+    // In our own group there are others, who are none of ours: there only children count.
+    const members = (): Process[] => {
+      if (!newSession && !system.hasChildren()) return [];
+      return system.listProcesses().filter(({ pid, parent, processGroup }) => {
+        const ours = newSession || (parent === system.ownPid && !strangers.has(pid));
+        return processGroup === group && ours;
+      });
+    };
 
     const startClock = (): void => {
       cancelKill ??= system.after(options.stopTimeout * 1000, () => {
@@ -64,6 +77,7 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
 
     const finish = (result: CommandEnd): void => {
       cancelKill?.();
+      cancelLook?.();
       uncatch();
       resolve(result);
     };
@@ -76,6 +90,11 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
         return;
       }
       startClock();
+      // Of a child's end we are told; the end of anybody else's has to be looked for.
+      if (left.some(({ parent }) => parent !== system.ownPid)) {
+        cancelLook?.();
+        cancelLook = system.after(LOOK_AGAIN, () => endMembers(ended));
+      }
       for (const child of left) {
         if (killing) system.sendSignal(child.pid, number('SIGKILL'));
         else if (!told.has(child.pid)) {

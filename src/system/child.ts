@@ -22,7 +22,7 @@ import {
   waitpid,
 } from '../ffi/libc';
 import { cString, offHeap, stringTable } from '../ffi/memory';
-import { ignoreSignals, restoreDefaultSignals, setBlockedSignals, signalSet } from './signals';
+import { ignoreSignals, resetSignals, setBlockedSignals, signalSet } from './signals';
 import { SystemError } from './system-error';
 
 /** A program with the exact bytes it gets. */
@@ -94,7 +94,7 @@ export function replaceProcess(program: Program, signals: SignalState): never {
   const argv = stringTable(program.argv);
   const environment = stringTable(program.environment);
   for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, 0);
-  restoreDefaultSignals();
+  const restoreSignals = resetSignals();
   ignoreSignals(signals.ignored);
   setBlockedSignals(signals.blocked);
   const code = tryCandidates(program.candidates, (path) => {
@@ -102,6 +102,7 @@ export function replaceProcess(program: Program, signals: SignalState): never {
     return errno();
   });
   setBlockedSignals([]);
+  restoreSignals();
   throw new SystemError('execve', code);
 }
 

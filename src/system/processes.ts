@@ -1,25 +1,25 @@
-// Other processes as /proc shows them: who our children are and which process group they are in.
+// Other processes as /proc shows them: whose children they are and which process group they are in.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A child of this process (proc(5), /proc/pid/stat). */
-export interface ChildProcess {
+/** A process (proc(5), /proc/pid/stat). */
+export interface Process {
   readonly pid: number;
+  readonly parent: number;
   readonly processGroup: number;
 }
 
-/** Our children, adopted orphans included, without the dead ones that only wait to be reaped. */
-export function listChildren(): ChildProcess[] {
-  const children: ChildProcess[] = [];
+/** All processes we can see, without the dead ones that only wait to be reaped. */
+export function listProcesses(): Process[] {
+  const processes: Process[] = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const stat = readStat(name);
     if (stat === undefined) continue;
     const [state, parent, processGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(parent) === process.pid && state !== 'Z' && state !== 'X') {
-      children.push({ pid: Number(name), processGroup: Number(processGroup) });
-    }
+    if (state === 'Z' || state === 'X') continue;
+    processes.push({ pid: Number(name), parent: Number(parent), processGroup: Number(processGroup) });
   }
-  return children;
+  return processes;
 }
 
 function readStat(pid: string): string | undefined {

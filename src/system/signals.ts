@@ -1,7 +1,7 @@
 // Signals of this process: which we catch, which the caller had ignored or blocked (signal(7)).
 import { constants } from 'node:os';
 import { toText } from '../bytes';
-import { signal, sigprocmask, strsignal } from '../ffi/libc';
+import { sigaction, signal, sigprocmask, strsignal } from '../ffi/libc';
 import { offHeap, readCString } from '../ffi/memory';
 
 const SIG_DFL = 0n;
@@ -38,9 +38,17 @@ export function ignoreSignals(numbers: readonly number[]): void {
   for (const number of numbers) signal(number, SIG_IGN);
 }
 
-/** Default dispositions, also of the ones that Node ignores (SIGPIPE, SIGXFSZ). */
-export function restoreDefaultSignals(): void {
-  for (let number = 1; number <= LAST_SIGNAL; number++) signal(number, SIG_DFL);
+/** Sets default dispositions, also of signals that Node ignores (SIGPIPE, SIGXFSZ); the result undoes it. */
+export function resetSignals(): () => void {
+  const before = new Map<number, Buffer>();
+  for (let number = 1; number <= LAST_SIGNAL; number++) {
+    const disposition = offHeap(256);
+    if (sigaction(number, null, disposition) === 0) before.set(number, disposition);
+    signal(number, SIG_DFL);
+  }
+  return () => {
+    for (const [number, disposition] of before) sigaction(number, disposition, null);
+  };
 }
 
 /** Blocks exactly these signals in this thread. */

@@ -34,6 +34,7 @@ export function readTrustedFile(path: string): string | undefined {
     );
   }
   try {
+    if (real === '/dev/null') return '';
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new Failure('config', `${path}: is not a regular file`);
     requireTrusted(path, stats);

@@ -182,6 +182,10 @@ describe('settings', () => {
     expectFailure(open('-c', '/tmp/link-to-settings', 'alice'), 125, 'other than root can write');
   });
 
+  test('/dev/null is a file without settings', () => {
+    expect(tool('config', '-c', '/dev/null')).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('CRLF is no obstacle', () => {
     const profile = plainProfile();
     const file = config(`auth-pam-sessions-profile = ${profile}\r\nauth-pam-sessions-close=1\r\n`);
@@ -348,15 +352,16 @@ describe('callers', () => {
     expectFailure(outcome, 125, 'pam_rootok accepts only root');
   });
 
-  test('--dry-run needs no root and calls no PAM', () => {
+  test.each(['alice', 'bob'])('--dry-run needs no root and calls no PAM (as %s)', (caller) => {
     const profile = new RecordedProfile();
     const command = `${TOOL} open -p ${profile.name} --dry-run --json alice -- R -e 1`;
-    const outcome = run('su', ['-s', '/bin/sh', 'alice', '-c', command]);
+    const outcome = run('su', ['-s', '/bin/sh', caller, '-c', command]);
     expect(outcome.status).toBe(0);
     expect(JSON.parse(outcome.stdout)).toMatchObject({
       user: { name: 'alice', uid: 2001 },
       profile: { service: profile.name, file: `/etc/pam.d/${profile.name}` },
       command: { argv: ['R', '-e', '1'] },
+      warnings: caller === 'alice' ? [] : [expect.stringContaining('only root can open a session')],
     });
     expect(profile.calls()).toEqual([]);
   });

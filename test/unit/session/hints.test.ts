@@ -27,6 +27,7 @@ test.each([
   ['a profile with CRLF', hint('pam_authenticate', 28, 'auth required pam_rootok.so\r\n'), 'CRLF'],
   ['a forced password change', hint('pam_acct_mgmt', 12, ''), 'passwd alice'],
   ['an expired account', hint('pam_acct_mgmt', 13, ''), 'chage -l alice'],
+  ['an account that common-account denies', hint('pam_acct_mgmt', 7, ''), 'chage -l alice'],
   [
     "sssd's account phase",
     hint('pam_acct_mgmt', 6, 'account required pam_sss.so'),
