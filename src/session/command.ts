@@ -18,17 +18,29 @@ const NO_LOGIN = /\/(nologin|false|true|sync|halt|shutdown)$/;
 interface LoginShell {
   readonly names: RegExp;
   readonly script: string;
-  /** Whether the first word after the script is $0 and no argument. */
-  readonly takesName: boolean;
   /** csh knows -l only as its single flag; a `-` in front of argv[0] says the same (login(1)). */
   readonly loginBy: 'flag' | 'name';
+  /** What follows the script. */
+  words(name: Bytes, command: readonly Bytes[]): readonly Bytes[];
 }
 
-const POSIX_SHELL: LoginShell = { names: /^/, script: 'exec "$@"', takesName: true, loginBy: 'flag' };
+const POSIX_SHELL: LoginShell = {
+  names: /^/,
+  script: 'exec "$@"',
+  loginBy: 'flag',
+  // The first word after the script is $0.
+  words: (name, command) => [name, ...command],
+};
 
 const OTHER_SHELLS: readonly LoginShell[] = [
-  { names: /^fish$/, script: 'exec $argv', takesName: false, loginBy: 'flag' },
-  { names: /^t?csh$/, script: 'exec $argv:q', takesName: false, loginBy: 'name' },
+  { names: /^fish$/, script: 'exec $argv', loginBy: 'flag', words: (_name, command) => command },
+  {
+    // csh loses empty words and its exec fails with 1: sh takes over, with words that cannot be empty.
+    names: /^t?csh$/,
+    script: `exec /bin/sh -c 'for word do shift; set -- "$@" "\${word#x}"; done; exec "$@"' sh $argv:q`,
+    loginBy: 'name',
+    words: (_name, command) => command.map((word) => `x${word}` as Bytes),
+  },
 ];
 
 /**
@@ -39,15 +51,14 @@ const OTHER_SHELLS: readonly LoginShell[] = [
 export function loginCommand(shell: Bytes, command: readonly Bytes[]): CommandLine {
   const file = NO_LOGIN.test(shell) ? fromText('/bin/sh') : shell;
   const name = file.slice(file.lastIndexOf('/') + 1);
-  const { script, takesName, loginBy } = OTHER_SHELLS.find(({ names }) => names.test(name)) ?? POSIX_SHELL;
+  const known = OTHER_SHELLS.find(({ names }) => names.test(name)) ?? POSIX_SHELL;
   return {
     file,
     argv: [
-      ...(loginBy === 'flag' ? [file, fromText('-l')] : [`-${name}` as Bytes]),
+      ...(known.loginBy === 'flag' ? [file, fromText('-l')] : [`-${name}` as Bytes]),
       fromText('-c'),
-      fromText(script),
-      ...(takesName ? [name as Bytes] : []),
-      ...command,
+      fromText(known.script),
+      ...known.words(name as Bytes, command),
     ],
   };
 }

@@ -22,7 +22,7 @@ const KEPT = /^(TERM|COLORTERM|NO_COLOR|LANG|LC_.+|TZ)$/;
 
 /** They describe the caller's own login session; with another user's identity they are wrong or harmful. */
 const CALLERS_OWN =
-  /^(HOME|SHELL|USER|LOGNAME|MAIL|OLDPWD|XDG_(RUNTIME_DIR|SESSION_\w+|SEAT|VTNR)|DBUS_SESSION_BUS_ADDRESS|SUDO_\w+)$/;
+  /^(HOME|SHELL|USER|LOGNAME|MAIL|PWD|OLDPWD|XDG_(RUNTIME_DIR|SESSION_\w+|SEAT|VTNR)|DBUS_SESSION_BUS_ADDRESS|SUDO_\w+)$/;
 
 /**
  * The environment of the command, as su --login gives it, with PAM's variables over it (su(1), ENVIRONMENT)
