@@ -7,6 +7,8 @@ export type FailureKind =
   | 'not-allowed'
   | 'unknown-user'
   | 'no-profile'
+  | 'secret'
+  | 'refused'
   | 'pam-start'
   | 'authentication'
   | 'account'
@@ -32,6 +34,8 @@ const EXIT_STATUS: Readonly<Record<Exclude<FailureKind, 'interrupted'>, number>>
   'not-allowed': 125,
   'unknown-user': 125,
   'no-profile': 125,
+  secret: 125,
+  refused: 1,
   'pam-start': 125,
   authentication: 125,
   account: 125,

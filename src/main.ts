@@ -9,13 +9,16 @@ import { readEntries } from './config/read';
 import { type Configuration, configure } from './config/settings';
 import { Failure, failureStatus } from './errors';
 import { exitNow } from './ffi/libc';
-import { messagesOnly } from './pam/conversation';
+import { authenticateUser } from './session/authenticate';
 import { thisMachine } from './session/machine';
+import { type PasswordOptions, passwordSystem } from './session/password-system';
+import { type ConversationPolicy, shown } from './session/plan';
 import { runSession } from './session/run';
 import { findAccount, findAccountById, findGroupName, groupsOf } from './system/account';
 import { type Invocation, readInvocation } from './system/invocation';
 import { loginPath } from './system/login-defs';
 import { findProfile } from './system/profile-files';
+import { hasTerminal } from './system/prompt';
 import { describeSignal } from './system/signals';
 import { stdinTerminal } from './system/terminal';
 import { readTrustedFile } from './system/trusted-file';
@@ -52,10 +55,12 @@ function services(invocation: Invocation): OpenServices {
         caller: { uid, effectiveUid: process.geteuid?.() ?? 0, name: callerName(uid) },
         terminal: stdinTerminal(),
         environment: invocation.environment,
+        descriptors: invocation.descriptors,
         findAccount,
         findAccountById,
         findProfile,
         loginPath,
+        hasTerminal,
       };
     },
     groupNames: ({ account }) => groupsOf(account).map((gid) => `${findGroupName(gid) ?? '?'}(${gid})`),
@@ -63,14 +68,20 @@ function services(invocation: Invocation): OpenServices {
       runSession(
         plan,
         thisMachine({
-          conversation: messagesOnly(reportMessage),
+          ...passwordOptions(plan.account.name, plan.conversation),
           signals: { ignored: invocation.ignoredSignals, blocked: invocation.blockedSignals },
           softNofile: invocation.softNofile,
         }),
         listener,
       ),
+    authenticate: (plan, listener) =>
+      authenticateUser(plan, passwordSystem(passwordOptions(plan.user, plan.conversation), []), listener),
     describeSignal,
   };
+}
+
+function passwordOptions(user: Bytes, policy: ConversationPolicy): PasswordOptions {
+  return { policy, show: reportMessage, question: `Password for ${shown(user)}: ` };
 }
 
 async function main(): Promise<number> {

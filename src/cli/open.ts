@@ -2,6 +2,7 @@
 import { type Bytes, fromText, toText } from '../bytes';
 import type { Configuration } from '../config/settings';
 import { type CommandEnd, commandStatus, Failure } from '../errors';
+import type { AuthenticationPlan } from '../session/authenticate';
 import {
   type ClosePolicy,
   type OpenRequest,
@@ -11,11 +12,12 @@ import {
   shown,
 } from '../session/plan';
 import type { SessionListener } from '../session/run';
+import { type PasswordOptions, passwordRequest } from './password-options';
 import { answer, reportSignal, reportStep, reportWarning } from './report';
 import { describePlan, planAsJson } from './show-plan';
 
 /** Options as commander collects them; every text is bytes as the caller gave them. */
-export interface OpenOptions {
+export interface OpenOptions extends PasswordOptions {
   readonly profile?: Bytes;
   readonly config?: Bytes;
   readonly onExit?: Bytes;
@@ -38,6 +40,7 @@ export interface OpenOptions {
 export interface OpenServices {
   loadConfiguration(path: string | undefined): Configuration;
   observe(configuration: Configuration): Situation;
+  authenticate(plan: AuthenticationPlan, listener: Pick<SessionListener, 'step'>): Promise<void>;
   groupNames(plan: SessionPlan): string[];
   run(plan: SessionPlan, listener: SessionListener): Promise<CommandEnd>;
   describeSignal(signal: number): string;
@@ -94,6 +97,7 @@ function openRequest(user: Bytes, command: readonly Bytes[] | undefined, options
     allowOther: options.allowOther ?? false,
     stopTimeout: parseStopTimeout(options.stopTimeout),
     exec: options.exec ?? false,
+    password: passwordRequest(options),
     show: (options.dryRun ?? false) || (options.json ?? false),
   };
 }

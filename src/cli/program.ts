@@ -2,8 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import { type Bytes, toText } from '../bytes';
 import { Failure } from '../errors';
+import { type AuthenticateOptions, authenticate } from './authenticate';
 import { type ConfigOptions, showConfig } from './config';
 import { ALL_NAMES, type OpenOptions, type OpenServices, open } from './open';
+import { refusePasswordArgument, withPasswordOptions } from './password-options';
 import { answer } from './report';
 
 declare const __VERSION__: string;
@@ -13,6 +15,7 @@ export async function runProgram(args: readonly Bytes[], services: OpenServices)
   const separator = args.indexOf('--' as Bytes);
   const head = separator < 0 ? args : args.slice(0, separator);
   const command = separator < 0 ? undefined : args.slice(separator + 1);
+  refusePasswordArgument(head);
   let status = 0;
   const program = commandTree(services, command, (value) => {
     status = value;
@@ -61,19 +64,36 @@ function commandTree(
     .option('--dry-run', 'print what would be done and stop')
     .option('--json', 'print what would be done as JSON and stop')
     .option('-v, --verbose', 'report each step on standard error');
-  withConfigOption(openCommand).action(async (user: Bytes, options: OpenOptions) => {
+  withConfigOption(withPasswordOptions(openCommand)).action(async (user: Bytes, options: OpenOptions) => {
     if (command !== undefined && (command[0] ?? '') === '') {
       throw new Failure('usage', 'no command after --', { hint: 'without --, R is started' });
     }
     setStatus(await open(user, command, options, services));
   });
 
+  const authenticateCommand = program
+    .command('authenticate')
+    .usage('[options] <user>')
+    .description("check the user's password and account: exit status 0 or 1")
+    .argument('<user>', 'the user to authenticate')
+    .option('-p, --profile <name>', 'PAM profile (default: rstudio where it exists, else other)')
+    .option('--tty <name>', 'PAM_TTY (default: the terminal on standard input)')
+    .option('--ruser <name>', 'PAM_RUSER (default: the calling user)')
+    .option('--rhost <name>', 'PAM_RHOST')
+    .option('-v, --verbose', 'report each step on standard error');
+  withConfigOption(withPasswordOptions(authenticateCommand)).action(
+    async (user: Bytes, options: AuthenticateOptions) => {
+      refuseCommand('authenticate', command);
+      setStatus(await authenticate(user, options, services));
+    },
+  );
+
   const configCommand = program
     .command('config')
     .description('print every setting with its value and where it came from')
     .option('--json', 'print as JSON');
   withConfigOption(configCommand).action((options: ConfigOptions) => {
-    if (command !== undefined) throw new Failure('usage', 'config runs no command: nothing may follow --');
+    refuseCommand('config', command);
     setStatus(showConfig(options, services.loadConfiguration));
   });
 
@@ -91,13 +111,17 @@ function withConfigOption(command: Command): Command {
   );
 }
 
+function refuseCommand(name: string, command: readonly Bytes[] | undefined): void {
+  if (command !== undefined) throw new Failure('usage', `${name} runs no command: nothing may follow --`);
+}
+
 /** An optional value would swallow the user's name: names come only with `=`, as with sudo. */
 function withExplicitAll(arg: Bytes): string {
   return arg === '--preserve-env' ? `--preserve-env=${ALL_NAMES}` : arg;
 }
 
 function usageFailure(error: CommanderError, head: readonly Bytes[]): Failure {
-  const command = head[0] === 'open' || head[0] === 'config' ? ` ${head[0]}` : '';
+  const command = ['open', 'authenticate', 'config'].includes(head[0] ?? '') ? ` ${head[0]}` : '';
   const help = `rsession-pam${command} --help`;
   if (error.code === 'commander.excessArguments' && head[0] === 'open') {
     return new Failure('usage', 'unexpected words after the user name: a command is separated by --', {
@@ -107,6 +131,9 @@ function usageFailure(error: CommanderError, head: readonly Bytes[]): Failure {
   if (error.code === 'commander.help' || error.code === 'commander.helpDisplayed') {
     return new Failure('usage', 'no command given', { hint: help });
   }
-  const message = toText(error.message.replace(/^error: /, '') as Bytes).replace(/\s*\n\s*/g, ' ');
+  // The value of an unknown option may be a password with a misspelt name in front.
+  const message = toText(
+    error.message.replace(/^error: /, '').replace(/(unknown option '--?[^'=]*)=[\s\S]*'/, "$1'") as Bytes,
+  ).replace(/\s*\n\s*/g, ' ');
   return new Failure('usage', message.replace(/\p{Cc}/gu, '?'), { hint: help });
 }

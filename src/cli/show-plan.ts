@@ -2,6 +2,7 @@
 import { type Bytes, toText } from '../bytes';
 import { describeOrigin } from '../config/settings';
 import { buildEnvironment } from '../session/environment';
+import { describeSource } from '../session/password';
 import { type SessionPlan, shown } from '../session/plan';
 
 /** The plan in lines of name, value and origin. */
@@ -28,6 +29,7 @@ export function describePlan(plan: SessionPlan, groups: readonly string[]): stri
     ['process group', plan.newSession ? 'its own, in a new session' : "the caller's, on its terminal"],
     ['supervised', plan.exec ? 'no, this process becomes the command' : 'yes'],
     ['on exit', plan.onExit.value, from(plan.onExit.origin)],
+    ['password', describeSource(plan.password.value), from(plan.password.origin)],
     ['stop timeout', `${plan.stopTimeout.value} s`, from(plan.stopTimeout.origin)],
     ...[...knownEnvironment(plan)].map(([name, value], index) => [
       index === 0 ? 'environment' : '',
@@ -78,6 +80,7 @@ export function planAsJson(plan: SessionPlan, groups: readonly string[]): string
       newSession: plan.newSession,
       supervised: !plan.exec,
       onExit: plan.onExit,
+      password: { source: plan.password.value, origin: plan.password.origin, ...plan.conversation },
       stopTimeout: plan.stopTimeout,
       warnings: plan.warnings,
     },

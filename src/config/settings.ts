@@ -33,6 +33,11 @@ export const SETTING_TABLE = {
     default: false,
     help: "give the user's password to the session profile",
   },
+  'auth-pam-require-password-prompt': {
+    type: 'boolean',
+    default: true,
+    help: 'give the password only to questions that ask for a password',
+  },
   'auth-pam-sessions-close': { type: 'boolean', default: false, help: 'close the PAM session when R ends' },
   'launcher-sessions-enabled': {
     type: 'boolean',
@@ -141,10 +146,6 @@ function contradictions(settings: Settings): string[] {
     }
   }
   if (settings['auth-pam-sessions-use-password'].value) {
-    warnings.push(
-      `auth-pam-sessions-use-password (${describeOrigin(settings['auth-pam-sessions-use-password'].origin)}) ` +
-        'is not supported yet: sessions are opened without a password',
-    );
     if (settings['launcher-sessions-enabled'].value && !settings['launcher-use-ssl'].value) {
       warnings.push(
         'auth-pam-sessions-use-password with launcher-sessions-enabled needs launcher-use-ssl=1: ' +

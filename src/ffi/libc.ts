@@ -7,6 +7,39 @@ export const free = foreign<[Address], void>(C, 'void free(void *)');
 export const calloc = foreign<[number, number], Address>(C, 'void *calloc(size_t, size_t)');
 export const strlen = foreign<[Address], number | bigint>(C, 'size_t strlen(const void *)');
 
+export const mmap = foreign<[null, number, number, number, number, number], Address>(
+  C,
+  'void *mmap(void *addr, size_t length, int prot, int flags, int fd, long offset)',
+);
+export const munmap = foreign<[Address, number], number>(C, 'int munmap(void *addr, size_t length)');
+export const mlock = foreign<[Address, number], number>(C, 'int mlock(const void *addr, size_t length)');
+export const madvise = foreign<[Address, number, number], number>(
+  C,
+  'int madvise(void *addr, size_t length, int advice)',
+);
+export const explicit_bzero = foreign<[Address, number], void>(
+  C,
+  'void explicit_bzero(void *addr, size_t length)',
+);
+export const memchr = foreign<[Address, number, number], Address | null>(
+  C,
+  'void *memchr(const void *addr, int byte, size_t length)',
+);
+export const memcpy = foreign<[Address, Address, number], Address>(
+  C,
+  'void *memcpy(void *to, const void *from, size_t length)',
+);
+/** read(2) into memory of C: what is read never becomes a JavaScript value. */
+export const readInto = foreign<[number, Address, number], number>(
+  C,
+  'long read(int fd, void *buffer, size_t length)',
+);
+export const poll = foreign<[Pointer, number, number], number>(
+  C,
+  'int poll(void *fds, unsigned long count, int timeout)',
+);
+export const tcflush = foreign<[number, number], number>(C, 'int tcflush(int fd, int queue)');
+
 export const getpwnam_r = foreign<[Pointer, Pointer, Pointer, number, Pointer], number>(
   C,
   'int getpwnam_r(const void *name, void *pwd, void *buf, size_t len, void *result)',

@@ -1,7 +1,7 @@
 // libpam's functions with their prototypes (pam(3)), and the marshalling of its conversation; no decisions.
 import type { Bytes } from '../bytes';
 import { type Address, foreign, koffi, type Pointer } from './koffi';
-import { calloc, free } from './libc';
+import { calloc, free, memcpy } from './libc';
 import { readCString, readPointer } from './memory';
 
 const PAM = 'libpam.so.0';
@@ -26,6 +26,10 @@ export const pam_authenticate = foreign<[Address, number], number>(
 export const pam_acct_mgmt = foreign<[Address, number], number>(
   PAM,
   'int pam_acct_mgmt(void *pamh, int flags)',
+);
+export const pam_chauthtok = foreign<[Address, number], number>(
+  PAM,
+  'int pam_chauthtok(void *pamh, int flags)',
 );
 export const pam_setcred = foreign<[Address, number], number>(PAM, 'int pam_setcred(void *pamh, int flags)');
 export const pam_open_session = foreign<[Address, number], number>(
@@ -65,11 +69,19 @@ export interface RawMessage {
   readonly text: Bytes;
 }
 
+/** A reply that lies in memory of C: its bytes never become a JavaScript value. */
+export interface RawReply {
+  readonly address: Address;
+  readonly length: number;
+  /** Called when the reply has been copied for libpam. */
+  release?(): void;
+}
+
 /**
- * Takes the messages of one call and returns a PAM code: PAM_SUCCESS answers each with an empty reply.
- * It must not throw: an exception would unwind libpam's own stack frames.
+ * Takes the messages of one call. An array answers each with a reply or with none, a number is the PAM code
+ * that refuses them all. It must not throw: an exception would unwind libpam's own stack frames.
  */
-export type RawConversation = (messages: readonly RawMessage[]) => number;
+export type RawConversation = (messages: readonly RawMessage[]) => readonly (RawReply | undefined)[] | number;
 
 const PAM_SUCCESS = 0;
 const PAM_BUF_ERR = 5;
@@ -82,27 +94,33 @@ export interface Callback {
 }
 
 /**
- * A C function pointer for `pam_conv.conv`. The reply array comes from calloc(3) because libpam frees it
- * with free(3) (pam_conv(3)).
+ * A C function pointer for `pam_conv.conv`. The reply array and the replies come from calloc(3) because
+ * libpam and the modules free them with free(3) (pam_conv(3)).
  */
 export function conversationCallback(converse: RawConversation): Callback {
   const prototype = koffi().proto('int (int count, void *messages, void *responses, void *data)');
   return register(prototype, (count: number, messages: Address, responses: Address): number => {
-    const raw: RawMessage[] = [];
-    for (let index = 0; index < count; index++) {
-      const message = readPointer(messages + BigInt(index * 8));
-      const text = readPointer(message + 8n);
-      raw.push({
-        style: koffi().decode.int(message),
-        text: text === 0n ? ('' as Bytes) : readCString(text),
-      });
-    }
-    const code = converse(raw);
-    if (code !== PAM_SUCCESS) return code;
+    const replies = converse(readMessages(messages, count));
+    if (typeof replies === 'number') return replies;
     const array = calloc(count, SIZEOF_RESPONSE);
     if (array === 0n) return PAM_BUF_ERR;
+    replies.forEach((reply, index) => {
+      if (reply === undefined) return;
+      const copy = calloc(1, reply.length + 1);
+      if (copy !== 0n) memcpy(copy, reply.address, reply.length);
+      reply.release?.();
+      koffi().encode(array + BigInt(index * SIZEOF_RESPONSE), 'uint64_t', copy);
+    });
     koffi().encode(responses, 'uint64_t', array);
     return PAM_SUCCESS;
+  });
+}
+
+function readMessages(messages: Address, count: number): RawMessage[] {
+  return Array.from({ length: count }, (_, index) => {
+    const message = readPointer(messages + BigInt(index * 8));
+    const text = readPointer(message + 8n);
+    return { style: koffi().decode.int(message), text: text === 0n ? ('' as Bytes) : readCString(text) };
   });
 }
 

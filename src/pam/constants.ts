@@ -44,6 +44,7 @@ export function codeName(code: number): PamCode {
 }
 
 export const PAM_SUCCESS = 0;
+export const PAM_NEW_AUTHTOK_REQD = 12;
 export const PAM_ABORT = 26;
 export const PAM_CONV_ERR = 19;
 
@@ -52,6 +53,9 @@ export const ITEM = { user: 2, tty: 3, rhost: 4, ruser: 8, failDelay: 10 } as co
 export const STYLE = { promptEchoOff: 1, promptEchoOn: 2, errorMessage: 3, textInfo: 4 } as const;
 
 export const CREDENTIALS = { establish: 0x2, delete: 0x4 } as const;
+
+/** Only an expired password is changed (pam_chauthtok(3)). */
+export const PAM_CHANGE_EXPIRED_AUTHTOK = 0x20;
 
 /** PAM_SILENT: modules print nothing. */
 export const PAM_SILENT = 0x8000;

@@ -1,44 +1,120 @@
-// What we say when a module talks: messages are shown, questions are refused.
+// What we say when a module talks: messages are shown, questions answered, asked of the person, or refused.
 import { type Bytes, toText } from '../bytes';
-import type { RawConversation } from '../ffi/libpam';
-import { PAM_CONV_ERR, PAM_SUCCESS, STYLE } from './constants';
+import type { RawConversation, RawMessage, RawReply } from '../ffi/libpam';
+import { PAM_CONV_ERR, STYLE } from './constants';
 
-/** A conversation and the question that it refused, if any. */
+/** Why a question was refused. */
+export interface Refusal {
+  readonly prompt: string;
+  /** `again`: the password was given already, so it is wrong. `nobody`: there is no one to ask. */
+  readonly reason: 'again' | 'nobody';
+}
+
+/** What answers come from. */
+export interface Answers {
+  /** Shows what a module has to say. */
+  show(text: string): void;
+  /** The password, while there is one. */
+  password(): RawReply | undefined;
+  /** Whether the password goes only to questions that ask for a password (auth-pam-require-password-prompt). */
+  readonly requirePasswordPrompt: boolean;
+  /** What the person at the terminal is asked. */
+  readonly person: 'everything' | 'new password' | 'nothing';
+  /** Asks the person; throws where there is no answer. */
+  ask(prompt: string, echo: boolean): RawReply;
+}
+
+/** A conversation and what it refused. */
 export interface Conversation {
   readonly converse: RawConversation;
-  /** The text of the prompt refused since the last call, then forgotten. */
-  takeRefusedPrompt(): string | undefined;
+  /** The refusal since the last call, then forgotten. */
+  takeRefusal(): Refusal | undefined;
+  /** What went wrong while answering since the last call, then forgotten: it must not unwind through C. */
+  takeError(): unknown;
+  /** From here on the person is asked everything: a new password is not the one we have. */
+  askPersonOnly(): void;
 }
 
 /**
  * Shows informational and error messages and reports success for them: a login must not fail because a
- * module had something to say. Any prompt is refused with PAM_CONV_ERR (pam_conv(3)).
+ * module had something to say. The password answers each question for it once: who asks again found it
+ * wrong, and asking on would lock the account. Other questions go to the person; where there is none they
+ * are refused with PAM_CONV_ERR (pam_conv(3)).
  */
-export function messagesOnly(show: (text: string) => void): Conversation {
-  let refused: string | undefined;
+export function converseWith(answers: Answers): Conversation {
+  const answered = new Set<string>();
+  let refusal: Refusal | undefined;
+  let failure: unknown;
+  let personOnly = false;
+
+  const refuse = (prompt: string, reason: Refusal['reason']): undefined => {
+    refusal = { prompt, reason };
+    return undefined;
+  };
+
+  const replyTo = ({ style, text }: RawMessage): RawReply | undefined => {
+    const prompt = printable(text);
+    const password = style === STYLE.promptEchoOff && !personOnly ? answers.password() : undefined;
+    if (password !== undefined && (!answers.requirePasswordPrompt || asksForPassword(prompt))) {
+      if (answered.has(prompt)) return refuse(prompt, 'again');
+      answered.add(prompt);
+      return password;
+    }
+    if (answers.person === 'everything' || (answers.person === 'new password' && personOnly)) {
+      return answers.ask(prompt, style === STYLE.promptEchoOn);
+    }
+    return refuse(prompt, 'nobody');
+  };
+
   return {
     converse: (messages) => {
-      for (const { style, text } of messages) {
-        if (style === STYLE.textInfo || style === STYLE.errorMessage) {
-          if (text !== '') show(printable(text));
-        } else {
-          refused = printable(text);
-          return PAM_CONV_ERR;
+      const replies: (RawReply | undefined)[] = [];
+      const giveUp = (): number => {
+        for (const reply of replies) reply?.release?.();
+        return PAM_CONV_ERR;
+      };
+      try {
+        for (const message of messages) {
+          const isQuestion = message.style !== STYLE.textInfo && message.style !== STYLE.errorMessage;
+          if (!isQuestion && message.text !== '') answers.show(printable(message.text).trimEnd());
+          const reply = isQuestion ? replyTo(message) : undefined;
+          if (isQuestion && reply === undefined) return giveUp();
+          replies.push(reply);
         }
+        return replies;
+      } catch (error) {
+        failure = error;
+        return giveUp();
       }
-      return PAM_SUCCESS;
     },
-    takeRefusedPrompt: () => {
-      const prompt = refused;
-      refused = undefined;
-      return prompt;
+    takeRefusal: () => {
+      const taken = refusal;
+      refusal = undefined;
+      return taken;
+    },
+    takeError: () => {
+      const taken = failure;
+      failure = undefined;
+      return taken;
+    },
+    askPersonOnly: () => {
+      personOnly = true;
     },
   };
 }
 
+/**
+ * Whether a question wants the login password: `Password:`, `Password for alice@REALM:`, `reenter password
+ * for pam_mount:`, but not a one-time or a new one.
+ */
+export function asksForPassword(prompt: string): boolean {
+  return (
+    /\bpassword\b/i.test(prompt) &&
+    !/\b(one[- ]?time|otp|oath|token|verification|code|new|retype|again|current)\b/i.test(prompt)
+  );
+}
+
 /** Control characters out: a module's text may hold what a directory server or a user sent. */
 function printable(text: Bytes): string {
-  return toText(text)
-    .replace(/[^\P{Cc}\n\t]/gu, '?')
-    .trimEnd();
+  return toText(text).replace(/[^\P{Cc}\n\t]/gu, '?');
 }

@@ -1,5 +1,7 @@
 // A libpam call that did not succeed: which call, which code.
+
 import { codeName, type PamCode } from './constants';
+import type { Refusal } from './conversation';
 
 /** The libpam functions this program calls. */
 export type PamCall =
@@ -8,6 +10,7 @@ export type PamCall =
   | 'pam_get_item'
   | 'pam_authenticate'
   | 'pam_acct_mgmt'
+  | 'pam_chauthtok'
   | 'pam_setcred'
   | 'pam_open_session'
   | 'pam_close_session'
@@ -19,14 +22,14 @@ export class PamError extends Error {
   /** The number libpam returned. */
   readonly code: number;
   override readonly name: PamCode;
-  /** The prompt that was refused during the call. */
-  readonly refusedPrompt: string | undefined;
+  /** The question that was refused during the call, and why. */
+  readonly refusal: Refusal | undefined;
 
-  constructor(failure: { call: PamCall; code: number; text: string; refusedPrompt?: string | undefined }) {
+  constructor(failure: { call: PamCall; code: number; text: string; refusal?: Refusal | undefined }) {
     super(failure.text);
     this.call = failure.call;
     this.code = failure.code;
     this.name = codeName(failure.code);
-    this.refusedPrompt = failure.refusedPrompt;
+    this.refusal = failure.refusal;
   }
 }

@@ -8,6 +8,7 @@ import {
   noFailDelayCallback,
   pam_acct_mgmt,
   pam_authenticate,
+  pam_chauthtok,
   pam_close_session,
   pam_end,
   pam_get_item,
@@ -18,7 +19,14 @@ import {
   strerror,
 } from '../ffi/libpam';
 import { cString, offHeap, readCString } from '../ffi/memory';
-import { CREDENTIALS, ITEM, PAM_DATA_SILENT, PAM_SILENT, PAM_SUCCESS } from './constants';
+import {
+  CREDENTIALS,
+  ITEM,
+  PAM_CHANGE_EXPIRED_AUTHTOK,
+  PAM_DATA_SILENT,
+  PAM_SILENT,
+  PAM_SUCCESS,
+} from './constants';
 import type { Conversation } from './conversation';
 import { type PamCall, PamError } from './error';
 
@@ -33,6 +41,8 @@ export interface Transaction {
   setItem(item: 'tty' | 'ruser' | 'rhost', value: Bytes): void;
   authenticate(): void;
   accountManagement(): void;
+  /** Has the person change an expired password (pam_chauthtok(3)); needs a terminal. */
+  changeExpiredPassword(): void;
   /** PAM_USER as the modules left it (pam_get_item(3)). */
   user(): Bytes;
   establishCredentials(): void;
@@ -57,7 +67,13 @@ export class PamTransaction implements Transaction {
   }
 
   /** pam_start(3). A handle that start did not give is never ended. */
-  static start(request: { service: Bytes; user: Bytes; conversation: Conversation }): PamTransaction {
+  static start(request: {
+    service: Bytes;
+    user: Bytes;
+    conversation: Conversation;
+    /** Whether a failure takes as long as the modules ask for (pam_fail_delay(3)): where somebody guesses. */
+    failDelay: boolean;
+  }): PamTransaction {
     const converse = conversationCallback(request.conversation.converse);
     const delay = noFailDelayCallback();
     const handle = offHeap(8);
@@ -70,8 +86,8 @@ export class PamTransaction implements Transaction {
       throw new PamError({ call: 'pam_start', code, text: strerror(code) });
     }
     const transaction = new PamTransaction(handle.readBigUInt64LE(), request.conversation, [converse, delay]);
-    // Nobody guesses passwords here: without this a failing pam_unix sleeps for two seconds.
-    pam_set_item(transaction.#handle, ITEM.failDelay, delay.address);
+    // Without the item libpam itself sleeps: two seconds for pam_unix.
+    if (!request.failDelay) pam_set_item(transaction.#handle, ITEM.failDelay, delay.address);
     return transaction;
   }
 
@@ -85,6 +101,11 @@ export class PamTransaction implements Transaction {
 
   accountManagement(): void {
     this.#check('pam_acct_mgmt', pam_acct_mgmt(this.#handle, 0));
+  }
+
+  changeExpiredPassword(): void {
+    this.#conversation.askPersonOnly();
+    this.#check('pam_chauthtok', pam_chauthtok(this.#handle, PAM_CHANGE_EXPIRED_AUTHTOK));
   }
 
   user(): Bytes {
@@ -121,7 +142,9 @@ export class PamTransaction implements Transaction {
   }
 
   #check(call: PamCall, code: number): void {
-    const refusedPrompt = this.#conversation.takeRefusedPrompt();
-    if (code !== PAM_SUCCESS) throw new PamError({ call, code, text: strerror(code), refusedPrompt });
+    const refusal = this.#conversation.takeRefusal();
+    const error = this.#conversation.takeError();
+    if (error !== undefined) throw error;
+    if (code !== PAM_SUCCESS) throw new PamError({ call, code, text: strerror(code), refusal });
   }
 }

@@ -1,4 +1,5 @@
 // From what libpam said to what an administrator can do about it; pure.
+import type { Refusal } from '../pam/conversation';
 import type { PamError } from '../pam/error';
 
 /** What is known when a call fails. */
@@ -8,10 +9,22 @@ export interface FailedCall {
   /** The profile with the files it includes. */
   readonly profileText: string;
   readonly privilege: 'root' | 'same-user';
+  /** Whether a password was given. */
+  readonly withPassword: boolean;
   readonly mayRaiseLimits: boolean;
 }
 
 const ROOTOK = 'without a password the auth stack must begin with "auth sufficient pam_rootok.so"';
+
+const SELF =
+  'pam_rootok accepts only root: as yourself give your password, or use a profile that lets you in without one';
+
+const REFUSAL_HINTS: Readonly<Record<Refusal['reason'], string>> = {
+  again:
+    'the password was given once and is wrong; or two modules ask the same, and the second needs "try_first_pass"',
+  nobody:
+    'there is no terminal to ask at; auth-pam-require-password-prompt=0 gives the password to any hidden question',
+};
 
 /** The remedy we know for a failed call, or undefined. */
 export function hintFor({
@@ -19,6 +32,7 @@ export function hintFor({
   user,
   profileText,
   privilege,
+  withPassword,
   mayRaiseLimits,
 }: FailedCall): string | undefined {
   const rules = profileText
@@ -29,6 +43,7 @@ export function hintFor({
   if (rules.includes('\r')) {
     return 'the profile has Windows line ends (CRLF), which libpam takes for part of the module names';
   }
+  if (withPassword && error.refusal !== undefined) return REFUSAL_HINTS[error.refusal.reason];
   if (error.name === 'PAM_MODULE_UNKNOWN') {
     return 'a module named in the profile is not installed: the system log says "unable to dlopen" and its path';
   }
@@ -37,9 +52,10 @@ export function hintFor({
       return 'libpam cannot use the profile or "other": a file that it includes with @include is missing, or a line is broken';
     case 'pam_authenticate':
       if (privilege === 'same-user') {
-        return 'pam_rootok accepts only root: as yourself you need a profile that lets you in without a password';
+        return withPassword ? undefined : SELF;
       }
-      return error.refusedPrompt !== undefined || !/^\s*auth\b.*pam_rootok\.so/m.test(rules)
+      if (withPassword) return undefined;
+      return error.refusal?.reason === 'nobody' || !/^\s*auth\b.*pam_rootok\.so/m.test(rules)
         ? ROOTOK
         : undefined;
     case 'pam_acct_mgmt':

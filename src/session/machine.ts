@@ -2,8 +2,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { type Bytes, fromText } from '../bytes';
 import { Failure } from '../errors';
-import type { Conversation } from '../pam/conversation';
-import { PamTransaction } from '../pam/transaction';
 import { findAccount } from '../system/account';
 import {
   adoptOrphans,
@@ -30,24 +28,24 @@ import {
   restoreLimits,
   setLimit,
 } from '../system/limits';
+import { listMounts, type Mount } from '../system/mounts';
 import { withoutOomProtection } from '../system/oom-score';
 import { listProcesses, type Process } from '../system/processes';
 import { catchSignals, ignoreSignals, type SignalName, signalNumber } from '../system/signals';
 import { SystemError } from '../system/system-error';
 import { saveTerminal } from '../system/terminal';
+import { describeLeftMounts } from './left-mounts';
+import { type PasswordOptions, passwordSystem } from './password-system';
 import { type PlannedAccount, type SessionPlan, shown } from './plan';
 import type { SessionCommand, SessionSystem } from './run';
 import { SUPERVISED_SIGNALS, type Supervision, supervise } from './supervise';
 
 /** What this process was given and must hand on. */
-export interface MachineOptions {
-  readonly conversation: Conversation;
+export interface MachineOptions extends PasswordOptions {
   readonly signals: SignalState;
   /** The caller's soft nofile; undefined where nobody recorded it. */
   readonly softNofile: bigint | undefined;
 }
-
-const ENDING_SIGNALS: readonly SignalName[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'];
 
 /**
  * Memory that the supervisor needs, in bytes: what it has mapped and some room, but not less than `least`.
@@ -64,7 +62,8 @@ type MemoryLimit = keyof typeof NEEDED;
 type TightLimits = Partial<Record<MemoryLimit, Limit>>;
 
 /** Builds it. From here on this process ignores what its caller ignored (nohup(1)). */
-export function thisMachine({ conversation, signals, softNofile }: MachineOptions): SessionSystem {
+export function thisMachine(options: MachineOptions): SessionSystem {
+  const { signals, softNofile } = options;
   const own = readLimits();
   const mapped = mappedMemory();
   const restoreTerminal = saveTerminal();
@@ -77,11 +76,11 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
   const ignored = new Set(SUPERVISED_SIGNALS.filter((name) => kept.ignored.includes(signalNumber(name))));
   const arrived: SignalName[] = [];
   let strangers: ReadonlySet<number> = new Set();
+  let mountsBefore: readonly Mount[] = [];
   let tight: TightLimits = {};
 
   return {
-    startTransaction: (service, user) =>
-      PamTransaction.start({ service: fromText(service), user, conversation }),
+    ...passwordSystem(options, arrived),
     findAccount,
     joinGroups: (account) =>
       explained('groups', `${shown(account.name)}: cannot take the user's groups`, () =>
@@ -89,6 +88,7 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
       ),
     prepareLimits: (start) => {
       const callers = softNofile ?? own.nofile.soft;
+      mountsBefore = listMounts();
       if (start === 'as su') resetLimitsAsSu(callers);
       else setLimit('nofile', { soft: callers, hard: own.nofile.hard });
     },
@@ -97,16 +97,12 @@ export function thisMachine({ conversation, signals, softNofile }: MachineOption
     },
     restoreLimits: () => restoreLimits(own),
     mayRaiseLimits,
+    leftMounts: (account, profileText) => describeLeftMounts(mountsBefore, account, profileText),
     holdSignals: () => {
       catchSignals(
         SUPERVISED_SIGNALS.filter((name) => !ignored.has(name)),
         (name) => arrived.push(name),
       );
-    },
-    arrivedSignal: async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      const first = arrived.find((name) => ENDING_SIGNALS.includes(name));
-      return first === undefined ? undefined : signalNumber(first);
     },
     start: (account, privilege, command) => {
       adoptOrphans();

@@ -10,6 +10,7 @@ import {
 import { Failure } from '../errors';
 import { type CommandLine, directCommand, loginCommand } from './command';
 import type { EnvironmentRequest, Preserve } from './environment';
+import { type PasswordRequest, type PasswordSituation, type PasswordSource, planPassword } from './password';
 
 /** What the command line asks for. */
 export interface OpenRequest {
@@ -29,6 +30,7 @@ export interface OpenRequest {
   /** Seconds; undefined: ten. */
   readonly stopTimeout: number | undefined;
   readonly exec: boolean;
+  readonly password: PasswordRequest;
   /** The plan is only shown: everybody may ask what root would do. */
   readonly show: boolean;
 }
@@ -54,15 +56,21 @@ export interface FoundProfile {
 }
 
 /** What this machine and this process look like. */
-export interface Situation {
-  readonly settings: Settings;
+export interface Situation extends PasswordSituation {
   readonly caller: { readonly uid: number; readonly effectiveUid: number; readonly name: Bytes };
   readonly terminal: Bytes | undefined;
-  readonly environment: ReadonlyMap<Bytes, Bytes>;
   findAccount(name: Bytes): PlannedAccount | undefined;
   findAccountById(uid: number): PlannedAccount | undefined;
   findProfile(service: string): FoundProfile;
   loginPath(uid: number): Bytes;
+}
+
+/** How the modules' questions are answered. */
+export interface ConversationPolicy {
+  readonly requirePasswordPrompt: boolean;
+  readonly allowSwap: boolean;
+  /** What the person at the terminal is asked: everything but the password, only a new password, or nothing. */
+  readonly person: 'everything' | 'new password' | 'nothing';
 }
 
 /** Everything that will be done; printed by --dry-run. */
@@ -90,6 +98,8 @@ export interface SessionPlan {
   readonly onExit: Setting<ClosePolicy>;
   readonly stopTimeout: Setting<number>;
   readonly exec: boolean;
+  readonly password: Setting<PasswordSource>;
+  readonly conversation: ConversationPolicy;
   /** Without a terminal the command leads a session of its own, so that its whole group can be ended. */
   readonly newSession: boolean;
   readonly warnings: readonly string[];
@@ -104,13 +114,27 @@ export function planSession(request: OpenRequest, situation: Situation): Session
   const privilege = planPrivilege(account, caller, request.show);
   const pam = settings['auth-pam-sessions-enabled'];
   const onExit = planOnExit(request, settings);
+  const configured = settings['auth-pam-sessions-profile'];
+  const profile = pam.value
+    ? planProfile(
+        {
+          name: request.profile ?? fromText(configured.value),
+          origin: request.profile === undefined ? configured.origin : option('--profile'),
+          allowOther: request.allowOther,
+        },
+        situation,
+      )
+    : { service: configured.value, file: '', text: '', origin: configured.origin };
+  const password = pam.value
+    ? planPassword(request.password, situation, 'by setting')
+    : ({ value: { from: 'none' }, origin: pam.origin } as const);
   const command = request.command ?? [fromText(settings['rsession-which-r'].value ?? 'R')];
   const ldLibraryPath = settings['rsession-ld-library-path'].value;
   return Object.freeze({
     account,
     privilege,
     pam,
-    profile: planProfile(request, situation),
+    profile,
     items: {
       tty: request.tty ?? situation.terminal,
       ruser: request.ruser ?? caller.name,
@@ -133,12 +157,34 @@ export function planSession(request: OpenRequest, situation: Situation): Session
         ? { value: DEFAULT_STOP_TIMEOUT, origin: { from: 'default' } }
         : { value: request.stopTimeout, origin: option('--stop-timeout') },
     exec: request.exec,
+    password,
+    conversation: {
+      requirePasswordPrompt: settings['auth-pam-require-password-prompt'].value,
+      allowSwap: request.password.allowSwap,
+      person: planPerson(password.value, situation),
+    },
     newSession: situation.terminal === undefined,
     warnings: [
       ...(pam.value ? [] : [withoutPam(pam)]),
       ...(privilege === 'root' && caller.uid !== 0 ? [onlyRoot(account, caller)] : []),
+      ...(password.value.from !== 'none' && privilege === 'root' ? neverAsked(profile) : []),
     ],
   } satisfies SessionPlan);
+}
+
+/** Without a password nobody expects a question, except where su would ask for a new password. */
+function planPerson(password: PasswordSource, situation: Situation): ConversationPolicy['person'] {
+  if (password.from !== 'none') return situation.hasTerminal() ? 'everything' : 'nothing';
+  return situation.terminal === undefined ? 'nothing' : 'new password';
+}
+
+function neverAsked({ service, text }: SessionPlan['profile']): string[] {
+  return /^[ \t]*auth[ \t]+sufficient[ \t]+\S*pam_rootok\.so/im.test(text)
+    ? [
+        `PAM profile "${service}" never asks for the password: "auth sufficient pam_rootok.so" lets root in before; ` +
+          'a profile for passwords has no such rule',
+      ]
+    : [];
 }
 
 function option(name: string): Origin {
@@ -185,21 +231,20 @@ function onlyRoot(account: PlannedAccount, caller: Situation['caller']): string 
   return `${shown(account.name)}: only root can open a session for another user, and this is "${shown(caller.name)}"`;
 }
 
-function planProfile(request: OpenRequest, situation: Situation): SessionPlan['profile'] {
-  const configured = situation.settings['auth-pam-sessions-profile'];
-  const name = request.profile === undefined ? configured.value : toText(request.profile);
-  const origin = request.profile === undefined ? configured.origin : option('--profile');
+/** The profile by its name, where it comes from, and whether libpam may use `other` instead. */
+export function planProfile(
+  { name: bytes, origin, allowOther }: { name: Bytes; origin: Origin; allowOther: boolean },
+  situation: Pick<Situation, 'findProfile'>,
+): SessionPlan['profile'] {
+  const name = toText(bytes);
   const problem = profileNameProblem(name);
-  if (problem !== undefined) throw new Failure('usage', `--profile ${shown(fromText(name))}: ${problem}`);
+  if (problem !== undefined) throw new Failure('usage', `--profile ${shown(bytes)}: ${problem}`);
   const { service, path, searched, problem: unusable, text } = situation.findProfile(name);
-  if (!situation.settings['auth-pam-sessions-enabled'].value) {
-    return { service, file: path ?? '', text, origin };
-  }
   if (unusable !== undefined)
     throw new Failure('no-profile', `PAM profile "${service}": ${path} ${unusable}`);
   if (path !== undefined) return { service, file: path, text, origin };
-  const wanted = `PAM profile "${shown(fromText(name))}" (${describeOrigin(origin)})`;
-  if (request.allowOther) {
+  const wanted = `PAM profile "${shown(bytes)}" (${describeOrigin(origin)})`;
+  if (allowOther) {
     const other = situation.findProfile('other');
     if (other.path !== undefined) return { service, file: other.path, text: other.text, origin };
     throw new Failure('no-profile', `${wanted} does not exist, and neither does "other"`);

@@ -1,12 +1,13 @@
 // Runs a plan: the order of the steps, and the only undo. Reads like the manual's section SEQUENCE.
-import { type Bytes, toText } from '../bytes';
-import { type CommandEnd, Failure, type FailureKind } from '../errors';
-import { PAM_ABORT, PAM_SUCCESS } from '../pam/constants';
+import type { Bytes } from '../bytes';
+import { type CommandEnd, Failure } from '../errors';
+import { PAM_ABORT, PAM_NEW_AUTHTOK_REQD, PAM_SUCCESS } from '../pam/constants';
 import { PamError } from '../pam/error';
 import type { Transaction } from '../pam/transaction';
 import { candidates } from './command';
 import { buildEnvironment, environmentEntries } from './environment';
-import { hintFor } from './hints';
+import { closingWarning, explain } from './explain';
+import type { PasswordSource } from './password';
 import { type PlannedAccount, type SessionPlan, shown } from './plan';
 
 /** What is started inside the session. */
@@ -20,9 +21,19 @@ export interface SessionCommand {
   readonly newSession: boolean;
 }
 
+/** What talking to libpam with a password needs. Each call throws Failure. */
+export interface PasswordSystem {
+  /** Gets the password, and guards this process as long as it has it. */
+  takePassword(source: PasswordSource): void;
+  /** Wipes the password and lifts the guard; may be called again. */
+  forgetPassword(): void;
+  startTransaction(request: { service: string; user: Bytes; failDelay: boolean }): Transaction;
+  /** The number of a termination signal that arrived while signals were held, or undefined. */
+  arrivedSignal(): Promise<number | undefined>;
+}
+
 /** What running a plan needs of this machine and this process. Each call throws Failure. */
-export interface SessionSystem {
-  startTransaction(service: string, user: Bytes): Transaction;
+export interface SessionSystem extends PasswordSystem {
   findAccount(name: Bytes): PlannedAccount | undefined;
   joinGroups(account: PlannedAccount): void;
   /** Limits before the session sets its own: reset as su does, or as the caller had them. */
@@ -34,8 +45,6 @@ export interface SessionSystem {
   mayRaiseLimits(): boolean;
   /** From now on termination signals wait for us instead of ending this process. */
   holdSignals(): void;
-  /** The number of a termination signal that arrived since holdSignals, or undefined. */
-  arrivedSignal(): Promise<number | undefined>;
   start(account: PlannedAccount, privilege: SessionPlan['privilege'], command: SessionCommand): number;
   replace(account: PlannedAccount, privilege: SessionPlan['privilege'], command: SessionCommand): never;
   /** Waits for the command, and with `endGroup` until nothing of its process group is left. */
@@ -43,6 +52,8 @@ export interface SessionSystem {
     pid: number,
     options: { newSession: boolean; endGroup: boolean; stopTimeout: number },
   ): Promise<CommandEnd>;
+  /** What the session mounted and its end did not unmount, with who keeps it busy; in sentences. */
+  leftMounts(account: PlannedAccount, profileText: string): string[];
 }
 
 /** Is told what happens. */
@@ -53,29 +64,13 @@ export interface SessionListener {
   warn(text: string): void;
 }
 
-const FAILURE_OF_CALL: Readonly<Record<string, FailureKind>> = {
-  pam_start: 'pam-start',
-  pam_authenticate: 'authentication',
-  pam_acct_mgmt: 'account',
-  pam_setcred: 'credentials',
-  pam_open_session: 'session',
-};
-
-const REFUSALS: Readonly<Record<string, string>> = {
-  pam_start: 'cannot start a transaction with',
-  pam_authenticate: 'denied by',
-  pam_acct_mgmt: 'account refused by',
-  pam_setcred: 'no credentials from',
-  pam_open_session: 'session refused by',
-};
-
 /** Opens the session, runs the command in it, and leaves or closes the session as the plan says. */
 export async function runSession(
   plan: SessionPlan,
   system: SessionSystem,
   listener: SessionListener,
 ): Promise<CommandEnd> {
-  const { profile, items, privilege } = plan;
+  const { profile, privilege } = plan;
   const step = <T>(name: string, action: () => T): T => traced(name, action, listener);
 
   let transaction: Transaction | undefined;
@@ -86,10 +81,12 @@ export async function runSession(
   let leaveOpen = false;
   try {
     if (plan.pam.value) {
-      transaction = step('pam_start', () => system.startTransaction(profile.service, plan.account.name));
-      setItems(transaction, items);
+      takePassword(plan.password.value, system, step);
+      const request = { service: profile.service, user: plan.account.name, failDelay: false };
+      transaction = step('pam_start', () => system.startTransaction(request));
+      setItems(transaction, plan.items);
       step('pam_authenticate', () => transaction?.authenticate());
-      step('pam_acct_mgmt', () => transaction?.accountManagement());
+      checkAccount(transaction, { mayAsk: plan.conversation.person !== 'nothing' }, step);
       requireSameUser(transaction.user(), plan);
     }
     const account = requireSameAccount(plan, system);
@@ -106,13 +103,10 @@ export async function runSession(
       step('pam_open_session', () => transaction?.openSession());
       opened = true;
     }
+    system.forgetPassword();
     if (!plan.exec) step('session limits', () => system.takeSessionLimits());
-    const interruption = await system.arrivedSignal();
-    if (interruption !== undefined) {
-      throw new Failure('interrupted', 'ended by a signal before the command was started', {
-        signal: interruption,
-      });
-    }
+    const signal = await system.arrivedSignal();
+    if (signal !== undefined) throw interrupted(signal);
     const command = commandOf(plan, account, transaction?.environment() ?? []);
     if (plan.exec) step('execve', () => system.replace(account, privilege, command));
     const pid = step('spawn', () => system.start(account, privilege, command));
@@ -127,10 +121,12 @@ export async function runSession(
     leaveOpen = plan.onExit.value === 'keep';
     return end;
   } catch (error) {
-    if (!(error instanceof PamError)) throw error;
-    lastCode = error.code;
-    throw explain(error, plan, system.mayRaiseLimits());
+    if (error instanceof PamError) lastCode = error.code;
+    const signal = await system.arrivedSignal();
+    if (signal !== undefined) throw interrupted(signal);
+    throw error instanceof PamError ? explain(error, plan, system.mayRaiseLimits()) : error;
   } finally {
+    system.forgetPassword();
     if (transaction !== undefined) {
       system.restoreLimits();
       const undo = (name: string, action: () => void): void => {
@@ -141,14 +137,21 @@ export async function runSession(
           if (opened) listener.warn(closingWarning(plan, error));
         }
       };
-      if (!leaveOpen && hasSession) undo('pam_close_session', () => transaction?.closeSession());
+      if (!leaveOpen && hasSession) {
+        undo('pam_close_session', () => transaction?.closeSession());
+        if (opened) for (const text of system.leftMounts(plan.account, profile.text)) listener.warn(text);
+      }
       if (!leaveOpen && hasCredentials) undo('pam_setcred (delete)', () => transaction?.deleteCredentials());
       undo('pam_end', () => transaction?.end({ status: lastCode, keepSession: leaveOpen }));
     }
   }
 }
 
-function traced<T>(name: string, action: () => T, listener: SessionListener): T {
+/** Takes a step and tells what came of it. */
+export type Step = <T>(name: string, action: () => T) => T;
+
+/** A step that is told to the listener, whatever comes of it. */
+export function traced<T>(name: string, action: () => T, listener: Pick<SessionListener, 'step'>): T {
   try {
     const result = action();
     listener.step(name, 'ok');
@@ -159,10 +162,31 @@ function traced<T>(name: string, action: () => T, listener: SessionListener): T 
   }
 }
 
-function setItems(transaction: Transaction, { tty, ruser, rhost }: SessionPlan['items']): void {
+/** Gets the password, where there is one. */
+export function takePassword(source: PasswordSource, system: PasswordSystem, step: Step): void {
+  if (source.from !== 'none') step('password', () => system.takePassword(source));
+}
+
+/** The items that tell modules who asks from where (pam_set_item(3)). */
+export function setItems(transaction: Transaction, { tty, ruser, rhost }: SessionPlan['items']): void {
   if (tty !== undefined) transaction.setItem('tty', tty);
   transaction.setItem('ruser', ruser);
   if (rhost !== undefined) transaction.setItem('rhost', rhost);
+}
+
+/** pam_acct_mgmt(3); an expired password is changed where there is somebody to do it. */
+export function checkAccount(transaction: Transaction, { mayAsk }: { mayAsk: boolean }, step: Step): void {
+  try {
+    step('pam_acct_mgmt', () => transaction.accountManagement());
+  } catch (error) {
+    if (!mayAsk || !(error instanceof PamError) || error.code !== PAM_NEW_AUTHTOK_REQD) throw error;
+    step('pam_chauthtok', () => transaction.changeExpiredPassword());
+  }
+}
+
+/** The failure that stands for a signal; its exit status tells which. */
+export function interrupted(signal: number): Failure {
+  return new Failure('interrupted', 'ended by a signal before the command was started', { signal });
 }
 
 function requireSameUser(user: Bytes, { account, profile }: SessionPlan): void {
@@ -193,30 +217,4 @@ function commandOf(plan: SessionPlan, account: PlannedAccount, pam: readonly Byt
     directory: plan.directory.value,
     newSession: plan.newSession,
   };
-}
-
-function explain(error: PamError, plan: SessionPlan, mayRaiseLimits: boolean): Failure {
-  const user = shown(plan.account.name);
-  const asked =
-    error.refusedPrompt === undefined ? '' : `, after the question "${error.refusedPrompt.trim()}"`;
-  return new Failure(
-    FAILURE_OF_CALL[error.call] ?? 'internal',
-    `${user}: ${REFUSALS[error.call] ?? 'failure in'} PAM profile "${plan.profile.service}"${asked}: ` +
-      `${error.message} (${error.call}: ${error.name})`,
-    {
-      hint: hintFor({
-        error,
-        user: toText(plan.account.name),
-        profileText: plan.profile.text,
-        privilege: plan.privilege,
-        mayRaiseLimits,
-      }),
-      cause: error,
-    },
-  );
-}
-
-function closingWarning(plan: SessionPlan, error: unknown): string {
-  const what = error instanceof PamError ? `${error.message} (${error.call}: ${error.name})` : String(error);
-  return `${shown(plan.account.name)}: closing the session of PAM profile "${plan.profile.service}": ${what}`;
 }

@@ -8,6 +8,8 @@ export interface Invocation {
   readonly environment: ReadonlyMap<Bytes, Bytes>;
   /** The caller's soft RLIMIT_NOFILE; undefined where the launcher did not run. */
   readonly softNofile: bigint | undefined;
+  /** The descriptors the caller had open: Node opens others for itself. Undefined as above. */
+  readonly descriptors: readonly number[] | undefined;
   /** Signals the caller had ignored, and blocked, by number. */
   readonly ignoredSignals: readonly number[];
   readonly blockedSignals: readonly number[];
@@ -32,6 +34,7 @@ export function readInvocation(): Invocation {
     args: exactArguments(),
     environment,
     softNofile: nofile !== undefined && /^\d+$/.test(nofile) ? BigInt(nofile) : undefined,
+    descriptors: recorded.get('fds')?.split(',').map(Number),
     ignoredSignals: signalsOfMask(recorded.get('ignored')),
     blockedSignals: signalsOfMask(recorded.get('blocked')),
   };

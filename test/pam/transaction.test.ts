@@ -3,7 +3,7 @@ import '../support/throwaway';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bytes, fromText } from '../../src/bytes';
-import { messagesOnly } from '../../src/pam/conversation';
+import { type Conversation, converseWith } from '../../src/pam/conversation';
 import { PamError } from '../../src/pam/error';
 import { PamTransaction } from '../../src/pam/transaction';
 import { RecordedProfile, scratch, writeProfile } from '../support/profile';
@@ -13,8 +13,25 @@ beforeEach(() => {
   said.length = 0;
 });
 
-function start(service: string, user = 'alice', conversation = messagesOnly((text) => said.push(text))) {
-  return PamTransaction.start({ service: fromText(service), user: fromText(user), conversation });
+function messagesOnly(): Conversation {
+  return converseWith({
+    show: (text) => said.push(text),
+    password: () => undefined,
+    requirePasswordPrompt: true,
+    person: 'nothing',
+    ask: () => {
+      throw new Error('nobody is here');
+    },
+  });
+}
+
+function start(service: string, user = 'alice', conversation = messagesOnly()) {
+  return PamTransaction.start({
+    service: fromText(service),
+    user: fromText(user),
+    conversation,
+    failDelay: false,
+  });
 }
 
 function failureOf(action: () => void): PamError {
@@ -84,7 +101,7 @@ test('messages are shown and answered with success', () => {
 test('a question is refused and its text kept with the failure', () => {
   const transaction = start(writeProfile('auth required pam_unix.so'));
   const failure = failureOf(() => transaction.authenticate());
-  expect(failure.refusedPrompt).toBe('Password:');
+  expect(failure.refusal).toEqual({ prompt: 'Password: ', reason: 'nobody' });
   transaction.end({ status: failure.code, keepSession: false });
 });
 

@@ -5,13 +5,25 @@ function hint(
   call: PamCall,
   code: number,
   profileText: string,
-  more: { prompt?: string; privilege?: 'root' | 'same-user' } = {},
+  more: {
+    prompt?: string;
+    reason?: 'again' | 'nobody';
+    privilege?: 'root' | 'same-user';
+    withPassword?: boolean;
+  } = {},
 ): string | undefined {
   return hintFor({
-    error: new PamError({ call, code, text: '', refusedPrompt: more.prompt }),
+    error: new PamError({
+      call,
+      code,
+      text: '',
+      refusal:
+        more.prompt === undefined ? undefined : { prompt: more.prompt, reason: more.reason ?? 'nobody' },
+    }),
     user: 'alice',
     profileText,
     privilege: more.privilege ?? 'root',
+    withPassword: more.withPassword ?? false,
     mayRaiseLimits: false,
   });
 }

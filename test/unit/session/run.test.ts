@@ -36,6 +36,8 @@ function plan(changes: Partial<SessionPlan> = {}): SessionPlan {
     onExit: { value: 'keep', origin: { from: 'default' } },
     stopTimeout: { value: 10, origin: { from: 'default' } },
     exec: false,
+    password: { value: { from: 'none' }, origin: { from: 'default' } },
+    conversation: { requirePasswordPrompt: true, allowSwap: false, person: 'nothing' },
     newSession: true,
     warnings: [],
     ...changes,
@@ -54,6 +56,7 @@ class Scene {
   user = ALICE.name;
   account: typeof ALICE | undefined = ALICE;
   signal: number | undefined;
+  forgotten = 0;
   end: CommandEnd = { code: 0 };
   environment: readonly Bytes[] = [];
 
@@ -81,6 +84,7 @@ class Scene {
       setItem: (item) => this.#call('pam_set_item', `item ${item}`),
       authenticate: () => this.#call('pam_authenticate', 'authenticate'),
       accountManagement: () => this.#call('pam_acct_mgmt', 'account'),
+      changeExpiredPassword: () => this.#call('pam_chauthtok', 'change password'),
       user: () => this.user,
       establishCredentials: () => this.#call('pam_setcred', 'establish'),
       deleteCredentials: () => this.#call('pam_setcred', 'delete'),
@@ -97,6 +101,11 @@ class Scene {
         this.#call('pam_start', 'start');
         return this.transaction();
       },
+      takePassword: () => this.#do('take password'),
+      forgetPassword: () => {
+        this.forgotten++;
+      },
+      leftMounts: () => [],
       findAccount: () => this.account,
       joinGroups: () => this.#do('groups'),
       prepareLimits: () => this.#do('prepare limits'),
@@ -241,4 +250,53 @@ test("PAM's variables reach the command", async () => {
   scene.environment = [fromText('KRB5CCNAME=FILE:/tmp/x')];
   await scene.run();
   expect(scene.environment).toContain('KRB5CCNAME=FILE:/tmp/x');
+});
+
+describe('with a password', () => {
+  const password = { value: { from: 'stdin' }, origin: { from: 'default' } } as const;
+
+  test('it is taken before anything is opened and forgotten as soon as the session is open', async () => {
+    const scene = new Scene();
+    await scene.run({ password });
+    expect(scene.calls).toEqual(['take password', ...OPENED, 'spawn', 'wait', 'end 0 silent']);
+  });
+
+  test.each(['take password', 'start', 'authenticate', 'account', 'groups', 'establish', 'open', 'spawn'])(
+    'it is forgotten when %s fails',
+    async (step) => {
+      const scene = new Scene({ step });
+      await expect(scene.run({ password })).rejects.toThrow();
+      expect(scene.forgotten).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe('an expired password', () => {
+  test('is changed where there is a person, and the session goes on', async () => {
+    const scene = new Scene({ step: 'account', code: 12 });
+    await scene.run({
+      conversation: { requirePasswordPrompt: true, allowSwap: false, person: 'new password' },
+    });
+    expect(scene.calls).toEqual([
+      ...upTo('account'),
+      'change password',
+      ...OPENED.slice(OPENED.indexOf('account') + 1),
+      'spawn',
+      'wait',
+      'end 0 silent',
+    ]);
+  });
+
+  test('ends the attempt where there is none', async () => {
+    const scene = new Scene({ step: 'account', code: 12 });
+    await expect(scene.run()).rejects.toMatchObject({ kind: 'account' });
+    expect(scene.calls).toEqual([...upTo('account'), 'end 12']);
+  });
+});
+
+test('a signal at a prompt counts more than what the module made of it', async () => {
+  const scene = new Scene({ step: 'authenticate', code: 19 });
+  scene.signal = 2;
+  await expect(scene.run()).rejects.toMatchObject({ kind: 'interrupted', signal: 2 });
+  expect(scene.calls).toEqual([...upTo('authenticate'), 'end 19']);
 });

@@ -1,0 +1,111 @@
+// The real PasswordSystem: a guarded secret, the conversation that gives it away, and libpam.
+import { closeSync, constants, openSync } from 'node:fs';
+import { fromText } from '../bytes';
+import { Failure } from '../errors';
+import { converseWith } from '../pam/conversation';
+import { PamTransaction } from '../pam/transaction';
+import { ask } from '../system/prompt';
+import { guardMemory, Secret } from '../system/secret';
+import { type SignalName, signalNumber } from '../system/signals';
+import type { PasswordSource } from './password';
+import type { ConversationPolicy } from './plan';
+import type { PasswordSystem } from './run';
+
+export interface PasswordOptions {
+  readonly policy: ConversationPolicy;
+  /** Shows what a module has to say. */
+  show(text: string): void;
+  /** Whose password is asked for at the terminal. */
+  readonly question: string;
+}
+
+const ENDING_SIGNALS: readonly SignalName[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'];
+
+/** Builds it; `arrived` collects the signals that came while they were held. */
+export function passwordSystem(
+  { policy, show, question }: PasswordOptions,
+  arrived: SignalName[],
+): PasswordSystem {
+  let secret: Secret | undefined;
+  let liftGuard: (() => void) | undefined;
+  const { allowSwap } = policy;
+  const onSignal = (name: SignalName): void => {
+    arrived.push(name);
+  };
+
+  const askPerson = (text: string, echo: boolean): Secret => {
+    const answer = ask({ text, echo, allowSwap, onSignal });
+    if (answer === undefined) throw new Failure('secret', 'the question at the terminal was interrupted');
+    return answer;
+  };
+
+  return {
+    takePassword: (source) => {
+      liftGuard = guardMemory();
+      secret = source.from === 'terminal' ? askPerson(question, false) : readSecret(source, allowSwap);
+    },
+    forgetPassword: () => {
+      secret?.wipe();
+      secret = undefined;
+      liftGuard?.();
+      liftGuard = undefined;
+    },
+    startTransaction: ({ service, user, failDelay }) =>
+      PamTransaction.start({
+        service: fromText(service),
+        user,
+        failDelay,
+        conversation: converseWith({
+          show,
+          password: () => (secret === undefined ? undefined : secretReply(secret)),
+          requirePasswordPrompt: policy.requirePasswordPrompt,
+          person: policy.person,
+          ask: (text, echo) => {
+            const answer = askPerson(text, echo);
+            return { ...secretReply(answer), release: () => answer.wipe() };
+          },
+        }),
+      }),
+    arrivedSignal: async () => {
+      // Node tells of signals when its event loop runs.
+      await new Promise((resolve) => setImmediate(resolve));
+      const first = arrived.find((name) => ENDING_SIGNALS.includes(name));
+      return first === undefined ? undefined : signalNumber(first);
+    },
+  };
+}
+
+function secretReply(secret: Secret): { address: bigint; length: number } {
+  return { address: secret.address, length: secret.length };
+}
+
+function readSecret(source: PasswordSource, allowSwap: boolean): Secret {
+  const secret = Secret.allocate({ allowSwap });
+  try {
+    if (source.from === 'credential') readFile(secret, source.file, source.name);
+    else if (source.from === 'fd')
+      secret.readLine({ fd: source.fd, name: `file descriptor ${source.fd}`, whole: false });
+    else secret.readLine({ fd: 0, name: 'standard input', whole: false });
+    return secret;
+  } catch (error) {
+    secret.wipe();
+    throw error;
+  }
+}
+
+function readFile(secret: Secret, file: string, name: string): void {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw new Failure(
+      'secret',
+      `the credential "${name}" cannot be read: ${(error as NodeJS.ErrnoException).code}`,
+    );
+  }
+  try {
+    secret.readLine({ fd, name: `the credential "${name}"`, whole: true });
+  } finally {
+    closeSync(fd);
+  }
+}
