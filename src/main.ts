@@ -96,7 +96,7 @@ async function main(): Promise<number> {
             'internal',
             `unexpected failure: ${error instanceof Error ? error.stack : String(error)}`,
           );
-    reportFailure(failure);
+    reportFailure(failure, describeSignal);
     return failureStatus(failure);
   }
 }

@@ -20,8 +20,9 @@ function style(): ChalkInstance {
 }
 
 /** A failure: one line with what, where and why, and one with the remedy where we know it. */
-export function reportFailure(failure: Failure): void {
-  writeAll(STDERR, `${style().red(`${NAME}:`)} ${failure.message}\n`);
+export function reportFailure(failure: Failure, describeSignal: (signal: number) => string): void {
+  const signal = failure.signal === undefined ? '' : ` ${describeSignal(failure.signal)}`;
+  writeAll(STDERR, `${style().red(`${NAME}:`)} ${failure.message}${signal}\n`);
   if (failure.hint !== undefined) writeAll(STDERR, `${style().yellow('hint:')} ${failure.hint}\n`);
 }
 

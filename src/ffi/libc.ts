@@ -3,6 +3,9 @@ import { type Address, foreign, type Pointer } from './koffi';
 
 const C = 'libc.so.6';
 
+/** mallopt(3). */
+export const mallopt = foreign<[number, number], number>(C, 'int mallopt(int param, int value)');
+export const malloc = foreign<[number], Address>(C, 'void *malloc(size_t)');
 export const free = foreign<[Address], void>(C, 'void free(void *)');
 export const calloc = foreign<[number, number], Address>(C, 'void *calloc(size_t, size_t)');
 export const strlen = foreign<[Address], number | bigint>(C, 'size_t strlen(const void *)');

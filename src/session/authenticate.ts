@@ -7,7 +7,14 @@ import { PamError } from '../pam/error';
 import type { Transaction } from '../pam/transaction';
 import { explain } from './explain';
 import { type PasswordRequest, type PasswordSource, planPassword } from './password';
-import { type ConversationPolicy, planProfile, type SessionPlan, type Situation, shown } from './plan';
+import {
+  type ConversationPolicy,
+  planProfile,
+  refuseSetuid,
+  type SessionPlan,
+  type Situation,
+  shown,
+} from './plan';
 import {
   checkAccount,
   interrupted,
@@ -44,6 +51,7 @@ export interface AuthenticationPlan {
 export function planAuthentication(request: AuthenticationRequest, situation: Situation): AuthenticationPlan {
   if (request.user === '') throw new Failure('usage', 'the user name is empty');
   const { settings, caller } = situation;
+  refuseSetuid(caller);
   return {
     user: request.user,
     profile: planProfile(
@@ -76,7 +84,7 @@ export async function authenticateUser(
   let transaction: Transaction | undefined;
   let lastCode = PAM_ABORT;
   try {
-    takePassword(plan.password.value, system, step);
+    await takePassword(plan.password.value, system, step);
     const request = { service: plan.profile.service, user: plan.user, failDelay: true };
     transaction = step('pam_start', () => system.startTransaction(request));
     setItems(transaction, plan.items);

@@ -13,12 +13,12 @@ import {
 } from '../system/child';
 import { becomeMemberOfGroups, mayRaiseLimits } from '../system/identity';
 import { mappedMemory, readLimits, resetLimitsAsSu, restoreLimits, setLimit } from '../system/limits';
-import { listMounts, type Mount } from '../system/mounts';
+import { reserveMemory } from '../system/memory-reserve';
 import { listProcesses, type Process } from '../system/processes';
 import { catchSignals, ignoreSignals, type SignalName, signalNumber } from '../system/signals';
 import { saveTerminal } from '../system/terminal';
 import { execute, explained, programOf } from './execution';
-import { describeLeftMounts } from './left-mounts';
+import { watchMounts } from './left-mounts';
 import { type PasswordOptions, passwordSystem } from './password-system';
 import { shown } from './plan';
 import type { SessionSystem } from './run';
@@ -47,7 +47,6 @@ export function thisMachine(options: MachineOptions): SessionSystem {
   const ignored = new Set(SUPERVISED_SIGNALS.filter((name) => kept.ignored.includes(signalNumber(name))));
   const arrived: SignalName[] = [];
   let strangers: ReadonlySet<number> = new Set();
-  let mountsBefore: readonly Mount[] = [];
   let tight: TightLimits = {};
 
   return {
@@ -59,7 +58,7 @@ export function thisMachine(options: MachineOptions): SessionSystem {
       ),
     prepareLimits: (start) => {
       const callers = softNofile ?? own.nofile.soft;
-      mountsBefore = listMounts();
+      reserveMemory();
       if (start === 'as su') resetLimitsAsSu(callers);
       else setLimit('nofile', { soft: callers, hard: own.nofile.hard });
     },
@@ -68,7 +67,7 @@ export function thisMachine(options: MachineOptions): SessionSystem {
     },
     restoreLimits: () => restoreLimits(own),
     mayRaiseLimits,
-    leftMounts: (account, profileText) => describeLeftMounts(mountsBefore, account, profileText),
+    watchMounts,
     holdSignals: () => {
       catchSignals(
         SUPERVISED_SIGNALS.filter((name) => !ignored.has(name)),

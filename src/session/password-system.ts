@@ -4,9 +4,9 @@ import { fromText } from '../bytes';
 import { Failure } from '../errors';
 import { converseWith } from '../pam/conversation';
 import { PamTransaction } from '../pam/transaction';
-import { ask } from '../system/prompt';
+import { ask, QUESTION_SIGNALS } from '../system/prompt';
 import { guardMemory, Secret } from '../system/secret';
-import { type SignalName, signalNumber } from '../system/signals';
+import { catchSignals, type SignalName, signalNumber } from '../system/signals';
 import type { PasswordSource } from './password';
 import type { ConversationPolicy } from './plan';
 import type { PasswordSystem } from './run';
@@ -19,8 +19,6 @@ export interface PasswordOptions {
   readonly question: string;
 }
 
-const ENDING_SIGNALS: readonly SignalName[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'];
-
 /** Builds it; `arrived` collects the signals that came while they were held. */
 export function passwordSystem(
   { policy, show, question }: PasswordOptions,
@@ -29,12 +27,12 @@ export function passwordSystem(
   let secret: Secret | undefined;
   let liftGuard: (() => void) | undefined;
   const { allowSwap } = policy;
-  const onSignal = (name: SignalName): void => {
-    arrived.push(name);
-  };
+  let release: (() => void) | undefined;
 
   const askPerson = (text: string, echo: boolean): Secret => {
-    const answer = ask({ text, echo, allowSwap, onSignal });
+    // Kept until the event loop has run: a signal that comes a moment too early is noticed then.
+    release ??= catchSignals(QUESTION_SIGNALS, (name) => arrived.push(name));
+    const answer = ask({ text, echo, allowSwap });
     if (answer === undefined) throw new Failure('secret', 'the question at the terminal was interrupted');
     return answer;
   };
@@ -69,7 +67,9 @@ export function passwordSystem(
     arrivedSignal: async () => {
       // Node tells of signals when its event loop runs.
       await new Promise((resolve) => setImmediate(resolve));
-      const first = arrived.find((name) => ENDING_SIGNALS.includes(name));
+      release?.();
+      release = undefined;
+      const first = arrived.find((name) => QUESTION_SIGNALS.includes(name));
       return first === undefined ? undefined : signalNumber(first);
     },
   };
@@ -82,9 +82,8 @@ function secretReply(secret: Secret): { address: bigint; length: number } {
 function readSecret(source: PasswordSource, allowSwap: boolean): Secret {
   const secret = Secret.allocate({ allowSwap });
   try {
-    if (source.from === 'credential') readFile(secret, source.file, source.name);
-    else if (source.from === 'fd')
-      secret.readLine({ fd: source.fd, name: `file descriptor ${source.fd}`, whole: false });
+    if (source.from === 'credential') readCredential(secret, source);
+    else if (source.from === 'fd') readDescriptor(secret, source.fd);
     else secret.readLine({ fd: 0, name: 'standard input', whole: false });
     return secret;
   } catch (error) {
@@ -93,15 +92,22 @@ function readSecret(source: PasswordSource, allowSwap: boolean): Secret {
   }
 }
 
-function readFile(secret: Secret, file: string, name: string): void {
+function readDescriptor(secret: Secret, fd: number): void {
+  try {
+    secret.readLine({ fd, name: `file descriptor ${fd}`, whole: false });
+  } finally {
+    // A program that a module starts could read a file again from its beginning.
+    if (fd > 2) closeSync(fd);
+  }
+}
+
+function readCredential(secret: Secret, { file, name }: { file: string; name: string }): void {
   let fd: number;
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    throw new Failure(
-      'secret',
-      `the credential "${name}" cannot be read: ${(error as NodeJS.ErrnoException).code}`,
-    );
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Failure('secret', `the credential "${name}" (${file}) cannot be read: ${code}`);
   }
   try {
     secret.readLine({ fd, name: `the credential "${name}"`, whole: true });

@@ -23,6 +23,8 @@ export interface PasswordRequest {
 export interface PasswordSituation {
   readonly settings: Settings;
   readonly environment: ReadonlyMap<Bytes, Bytes>;
+  /** The terminal on standard input. */
+  readonly terminal: Bytes | undefined;
   /** What the caller had open; undefined where nobody recorded it. */
   readonly descriptors: readonly number[] | undefined;
   hasTerminal(): boolean;
@@ -68,7 +70,17 @@ export function planPassword(
 }
 
 /** systemd puts credentials into files of a directory that only the service can read (systemd.exec(5)). */
-function located(source: PasswordSource, { environment, descriptors }: PasswordSituation): PasswordSource {
+function located(source: PasswordSource, situation: PasswordSituation): PasswordSource {
+  const { environment, descriptors, terminal } = situation;
+  if (source.from === 'stdin' && terminal !== undefined) {
+    throw new Failure(
+      'usage',
+      '--password-stdin: standard input is a terminal, which would show the password',
+      {
+        hint: '--password asks without showing it',
+      },
+    );
+  }
   if (source.from === 'fd' && descriptors?.includes(source.fd) === false) {
     throw new Failure('usage', `--password-fd ${source.fd}: the caller has not opened this file descriptor`);
   }

@@ -58,7 +58,6 @@ export interface FoundProfile {
 /** What this machine and this process look like. */
 export interface Situation extends PasswordSituation {
   readonly caller: { readonly uid: number; readonly effectiveUid: number; readonly name: Bytes };
-  readonly terminal: Bytes | undefined;
   findAccount(name: Bytes): PlannedAccount | undefined;
   findAccountById(uid: number): PlannedAccount | undefined;
   findProfile(service: string): FoundProfile;
@@ -216,15 +215,19 @@ function planPrivilege(
   caller: Situation['caller'],
   show: boolean,
 ): SessionPlan['privilege'] {
-  if (caller.uid !== caller.effectiveUid) {
-    throw new Failure('not-allowed', 'must not be installed setuid: run it as root, for example with sudo');
-  }
+  refuseSetuid(caller);
   if (caller.uid === 0) return 'root';
   if (caller.uid === account.uid) return 'same-user';
   if (show) return 'root';
   throw new Failure('not-allowed', onlyRoot(account, caller), {
     hint: 'run it as root, for example with sudo',
   });
+}
+
+/** As a setuid program it would be root for everybody. */
+export function refuseSetuid(caller: Situation['caller']): void {
+  if (caller.uid === caller.effectiveUid) return;
+  throw new Failure('not-allowed', 'must not be installed setuid: run it as root, for example with sudo');
 }
 
 function onlyRoot(account: PlannedAccount, caller: Situation['caller']): string {

@@ -7,6 +7,7 @@ import type { Transaction } from '../pam/transaction';
 import { candidates } from './command';
 import { buildEnvironment, environmentEntries } from './environment';
 import { closingWarning, explain } from './explain';
+import type { MountWatch } from './left-mounts';
 import type { PasswordSource } from './password';
 import { type PlannedAccount, type SessionPlan, shown } from './plan';
 
@@ -28,7 +29,7 @@ export interface PasswordSystem {
   /** Wipes the password and lifts the guard; may be called again. */
   forgetPassword(): void;
   startTransaction(request: { service: string; user: Bytes; failDelay: boolean }): Transaction;
-  /** The number of a termination signal that arrived while signals were held, or undefined. */
+  /** The number of a termination signal that arrived at a question or while signals were held, or undefined. */
   arrivedSignal(): Promise<number | undefined>;
 }
 
@@ -52,8 +53,8 @@ export interface SessionSystem extends PasswordSystem {
     pid: number,
     options: { newSession: boolean; endGroup: boolean; stopTimeout: number },
   ): Promise<CommandEnd>;
-  /** What the session mounted and its end did not unmount, with who keeps it busy; in sentences. */
-  leftMounts(account: PlannedAccount, profileText: string): string[];
+  /** Looks at the mounts around the session, from before it is opened. */
+  watchMounts(account: PlannedAccount, profileText: string): MountWatch;
 }
 
 /** Is told what happens. */
@@ -79,9 +80,10 @@ export async function runSession(
   let hasSession = false;
   let opened = false;
   let leaveOpen = false;
+  let mounts: MountWatch | undefined;
   try {
     if (plan.pam.value) {
-      takePassword(plan.password.value, system, step);
+      await takePassword(plan.password.value, system, step);
       const request = { service: profile.service, user: plan.account.name, failDelay: false };
       transaction = step('pam_start', () => system.startTransaction(request));
       setItems(transaction, plan.items);
@@ -100,8 +102,10 @@ export async function runSession(
     if (transaction !== undefined) {
       // Set before the call: modules that ran before the one that failed have left their traces.
       hasSession = true;
+      mounts = system.watchMounts(account, profile.text);
       step('pam_open_session', () => transaction?.openSession());
       opened = true;
+      mounts.opened();
     }
     system.forgetPassword();
     if (!plan.exec) step('session limits', () => system.takeSessionLimits());
@@ -139,7 +143,7 @@ export async function runSession(
       };
       if (!leaveOpen && hasSession) {
         undo('pam_close_session', () => transaction?.closeSession());
-        if (opened) for (const text of system.leftMounts(plan.account, profile.text)) listener.warn(text);
+        if (opened) for (const text of mounts?.left() ?? []) listener.warn(text);
       }
       if (!leaveOpen && hasCredentials) undo('pam_setcred (delete)', () => transaction?.deleteCredentials());
       undo('pam_end', () => transaction?.end({ status: lastCode, keepSession: leaveOpen }));
@@ -162,9 +166,16 @@ export function traced<T>(name: string, action: () => T, listener: Pick<SessionL
   }
 }
 
-/** Gets the password, where there is one. */
-export function takePassword(source: PasswordSource, system: PasswordSystem, step: Step): void {
-  if (source.from !== 'none') step('password', () => system.takePassword(source));
+/** Gets the password, where there is one. Throws where a signal came meanwhile. */
+export async function takePassword(
+  source: PasswordSource,
+  system: PasswordSystem,
+  step: Step,
+): Promise<void> {
+  if (source.from === 'none') return;
+  step('password', () => system.takePassword(source));
+  const signal = await system.arrivedSignal();
+  if (signal !== undefined) throw interrupted(signal);
 }
 
 /** The items that tell modules who asks from where (pam_set_item(3)). */
@@ -186,7 +197,7 @@ export function checkAccount(transaction: Transaction, { mayAsk }: { mayAsk: boo
 
 /** The failure that stands for a signal; its exit status tells which. */
 export function interrupted(signal: number): Failure {
-  return new Failure('interrupted', 'ended by a signal before the command was started', { signal });
+  return new Failure('interrupted', 'ended before the command was started, by', { signal });
 }
 
 function requireSameUser(user: Bytes, { account, profile }: SessionPlan): void {

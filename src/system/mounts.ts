@@ -13,9 +13,14 @@ export interface Holder {
   readonly command: string;
 }
 
+/** Which mount namespace this thread is in (mount_namespaces(7)). */
+export function mountNamespace(): string {
+  return target('/proc/thread-self/ns/mnt');
+}
+
 /** All mounts we see. */
 export function listMounts(): Mount[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
+  return readFileSync('/proc/thread-self/mountinfo', 'utf8')
     .split('\n')
     .flatMap((line) => {
       const [id, , , , mountPoint] = line.split(' ');

@@ -6,6 +6,7 @@ import { offHeap, readCString } from '../ffi/memory';
 
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
+const SIG_BLOCK = 0;
 const SIG_SETMASK = 2;
 const LAST_SIGNAL = 64;
 
@@ -36,6 +37,35 @@ export function catchSignals(names: readonly SignalName[], handler: (name: Signa
 /** Ignores signals as the caller had them: what execve(2) is handed on. */
 export function ignoreSignals(numbers: readonly number[]): void {
   for (const number of numbers) signal(number, SIG_IGN);
+}
+
+/** Runs `action` while these signals are ignored; their dispositions are as before afterwards. */
+export function whileIgnoring<T>(names: readonly SignalName[], action: () => T): T {
+  const before = names.map((name) => {
+    const disposition = offHeap(256);
+    sigaction(signalNumber(name), null, disposition);
+    signal(signalNumber(name), SIG_IGN);
+    return [signalNumber(name), disposition] as const;
+  });
+  try {
+    return action();
+  } finally {
+    for (const [number, disposition] of before) sigaction(number, disposition, null);
+  }
+}
+
+/**
+ * Runs `action` while this thread takes none of these signals: another thread of Node takes them and runs
+ * their handler, so that a call which waits here is not interrupted.
+ */
+export function whileElsewhere<T>(names: readonly SignalName[], action: () => T): T {
+  const before = offHeap(128);
+  sigprocmask(SIG_BLOCK, signalSet({ only: names.map(signalNumber) }), before);
+  try {
+    return action();
+  } finally {
+    sigprocmask(SIG_SETMASK, before, null);
+  }
 }
 
 /** Sets default dispositions, also of signals that Node ignores (SIGPIPE, SIGXFSZ); the result undoes it. */

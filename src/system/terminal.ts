@@ -2,14 +2,12 @@
 import { readlinkSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { type Bytes, fromText } from '../bytes';
-import { getpgrp, signal, tcgetattr, tcgetpgrp, tcsetattr, ttyname_r } from '../ffi/libc';
+import { getpgrp, tcgetattr, tcgetpgrp, tcsetattr, ttyname_r } from '../ffi/libc';
 import { offHeap } from '../ffi/memory';
+import { whileIgnoring } from './signals';
 
 const STDIN = 0;
 const TCSANOW = 0;
-const SIGTTOU = 22;
-const SIG_DFL = 0n;
-const SIG_IGN = 1n;
 
 /** The path of the terminal on standard input, `/dev/pts/3`; undefined where standard input is none. */
 export function stdinTerminal(): Bytes | undefined {
@@ -36,8 +34,6 @@ export function saveTerminal(): () => void {
   return () => {
     if (tcgetpgrp(STDIN) !== getpgrp()) return;
     // We may be moved to the background at this moment, where tcsetattr(3) would stop us.
-    signal(SIGTTOU, SIG_IGN);
-    tcsetattr(STDIN, TCSANOW, settings);
-    signal(SIGTTOU, SIG_DFL);
+    whileIgnoring(['SIGTTOU'], () => tcsetattr(STDIN, TCSANOW, settings));
   };
 }

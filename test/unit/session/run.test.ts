@@ -105,7 +105,7 @@ class Scene {
       forgetPassword: () => {
         this.forgotten++;
       },
-      leftMounts: () => [],
+      watchMounts: () => ({ opened: () => undefined, left: () => [] }),
       findAccount: () => this.account,
       joinGroups: () => this.#do('groups'),
       prepareLimits: () => this.#do('prepare limits'),
