@@ -20,3 +20,12 @@ export function toText(bytes: Bytes): string {
     return bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
   }
 }
+
+/** Bytes for a message: readable, one line, not endless. */
+export function shown(bytes: Bytes): string {
+  const text = toText(bytes).replace(
+    /\p{Cc}/gu,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,4 +1,5 @@
 // Composition root: builds the real parts, runs the command line, ends the process with its status.
+import { shown } from './bytes';
 import './system/inspector';
 import { readFileSync } from 'node:fs';
 import { type Bytes, fromText } from './bytes';
@@ -12,7 +13,7 @@ import { exitNow } from './ffi/libc';
 import { authenticateUser } from './session/authenticate';
 import { thisMachine } from './session/machine';
 import { type PasswordOptions, passwordSystem } from './session/password-system';
-import { type ConversationPolicy, shown } from './session/plan';
+import type { ConversationPolicy } from './session/plan';
 import { runSession } from './session/run';
 import { findAccount, findAccountById, findGroupName, groupsOf } from './system/account';
 import { type Invocation, readInvocation } from './system/invocation';

@@ -1,5 +1,5 @@
 // The command `open`: options to a request, a plan to a session or to its description.
-import { type Bytes, fromText, toText } from '../bytes';
+import { type Bytes, fromText, shown, toText } from '../bytes';
 import type { Configuration } from '../config/settings';
 import { type CommandEnd, commandStatus, Failure } from '../errors';
 import type { AuthenticationPlan } from '../session/authenticate';
@@ -9,9 +9,8 @@ import {
   planSession,
   type SessionPlan,
   type Situation,
-  shown,
 } from '../session/plan';
-import type { SessionListener } from '../session/run';
+import type { SessionListener } from '../session/session-system';
 import { type PasswordOptions, passwordRequest } from './password-options';
 import { answer, reportSignal, reportStep, reportWarning } from './report';
 import { describePlan, planAsJson } from './show-plan';

@@ -1,9 +1,8 @@
 // The options that say where the password comes from: the same for every command that takes one.
 import type { Command } from 'commander';
-import { type Bytes, toText } from '../bytes';
+import { type Bytes, shown, toText } from '../bytes';
 import { Failure } from '../errors';
 import { credentialNameProblem, type PasswordRequest, type PasswordSource } from '../session/password';
-import { shown } from '../session/plan';
 
 /** As commander collects them. */
 export interface PasswordOptions {

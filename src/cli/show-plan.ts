@@ -1,9 +1,9 @@
 // A plan as --dry-run shows it: for people and as JSON.
-import { type Bytes, toText } from '../bytes';
+import { type Bytes, shown, toText } from '../bytes';
 import { describeOrigin } from '../config/settings';
 import { buildEnvironment } from '../session/environment';
 import { describeSource } from '../session/password';
-import { type SessionPlan, shown } from '../session/plan';
+import type { SessionPlan } from '../session/plan';
 
 /** The plan in lines of name, value and origin. */
 export function describePlan(plan: SessionPlan, groups: readonly string[]): string {

@@ -1,5 +1,4 @@
 // A libpam call that did not succeed: which call, which code.
-
 import { codeName, type PamCode } from './constants';
 import type { Refusal } from './conversation';
 

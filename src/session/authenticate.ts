@@ -1,5 +1,5 @@
 // User authentication as Workbench does it: authenticate and account, no session.
-import type { Bytes } from '../bytes';
+import { type Bytes, shown } from '../bytes';
 import type { Setting } from '../config/settings';
 import { Failure } from '../errors';
 import { PAM_ABORT, PAM_SUCCESS } from '../pam/constants';
@@ -7,24 +7,11 @@ import { PamError } from '../pam/error';
 import type { Transaction } from '../pam/transaction';
 import { explain } from './explain';
 import { type PasswordRequest, type PasswordSource, planPassword } from './password';
-import {
-  type ConversationPolicy,
-  planProfile,
-  refuseSetuid,
-  type SessionPlan,
-  type Situation,
-  shown,
-} from './plan';
-import {
-  checkAccount,
-  interrupted,
-  type PasswordSystem,
-  type SessionListener,
-  type Step,
-  setItems,
-  takePassword,
-  traced,
-} from './run';
+import type { ConversationPolicy, SessionPlan, Situation } from './plan';
+import { planProfile } from './profile-choice';
+import { checkAccount, interrupted, type Step, setItems, takePassword, traced } from './run';
+import type { PasswordSystem, SessionListener } from './session-system';
+import { refuseSetuid } from './who';
 
 /** What the command line asks for. */
 export interface AuthenticationRequest {

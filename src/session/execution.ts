@@ -1,14 +1,15 @@
 // Executes the command as the user: identity, directory, descriptors, and what a failure means.
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { type Bytes, fromText } from '../bytes';
+import { type Bytes, fromText, shown } from '../bytes';
 import { Failure } from '../errors';
 import { changeDirectory, closeDescriptorsOnExec, type Program } from '../system/child';
 import { asAccount } from '../system/identity';
 import { withoutOomProtection } from '../system/oom-score';
 import { SystemError } from '../system/system-error';
-import { type PlannedAccount, type SessionPlan, shown } from './plan';
-import type { SessionCommand } from './run';
+import type { SessionPlan } from './plan';
+import type { SessionCommand } from './session-system';
 import type { TightLimits } from './tight-limits';
+import type { PlannedAccount } from './who';
 
 /** Runs `action`, which executes the command, with everything but the session's own state as the command needs it. */
 export function execute<T>(

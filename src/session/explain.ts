@@ -1,9 +1,9 @@
 // From libpam's answer to the failure a person reads; pure.
-import { toText } from '../bytes';
+import { shown, toText } from '../bytes';
 import { Failure, type FailureKind } from '../errors';
 import { type PamCall, PamError } from '../pam/error';
 import { hintFor } from './hints';
-import { type SessionPlan, shown } from './plan';
+import type { SessionPlan } from './plan';
 
 const KINDS: Partial<Record<PamCall, { readonly kind: FailureKind; readonly what: string }>> = {
   pam_start: { kind: 'pam-start', what: 'cannot start a transaction with' },

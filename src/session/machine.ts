@@ -1,4 +1,5 @@
 // The real SessionSystem: this machine's libpam, kernel and process.
+import { shown } from '../bytes';
 import { findAccount } from '../system/account';
 import {
   adoptOrphans,
@@ -20,8 +21,7 @@ import { saveTerminal } from '../system/terminal';
 import { execute, explained, programOf } from './execution';
 import { watchMounts } from './left-mounts';
 import { type PasswordOptions, passwordSystem } from './password-system';
-import { shown } from './plan';
-import type { SessionSystem } from './run';
+import type { SessionSystem } from './session-system';
 import { SUPERVISED_SIGNALS, type Supervision, supervise } from './supervise';
 import { raiseTightLimits, type TightLimits } from './tight-limits';
 

@@ -9,7 +9,7 @@ import { guardMemory, Secret } from '../system/secret';
 import { catchSignals, type SignalName, signalNumber } from '../system/signals';
 import type { PasswordSource } from './password';
 import type { ConversationPolicy } from './plan';
-import type { PasswordSystem } from './run';
+import type { PasswordSystem } from './session-system';
 
 export interface PasswordOptions {
   readonly policy: ConversationPolicy;

@@ -1,16 +1,12 @@
 // Decides everything that can be decided before PAM is asked: a request and a situation in, a plan out; pure.
-import { type Bytes, fromText, toText } from '../bytes';
-import {
-  describeOrigin,
-  type Origin,
-  profileNameProblem,
-  type Setting,
-  type Settings,
-} from '../config/settings';
+import { type Bytes, fromText } from '../bytes';
+import { describeOrigin, type Origin, type Setting, type Settings } from '../config/settings';
 import { Failure } from '../errors';
 import { type CommandLine, directCommand, loginCommand } from './command';
 import type { EnvironmentRequest, Preserve } from './environment';
 import { type PasswordRequest, type PasswordSituation, type PasswordSource, planPassword } from './password';
+import { type FoundProfile, planProfile } from './profile-choice';
+import { onlyRoot, type People, type PlannedAccount, planPrivilege, requireAccount } from './who';
 
 /** What the command line asks for. */
 export interface OpenRequest {
@@ -38,28 +34,8 @@ export interface OpenRequest {
 /** What becomes of the PAM session when the command ends. */
 export type ClosePolicy = 'keep' | 'close';
 
-export interface PlannedAccount {
-  readonly name: Bytes;
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: Bytes;
-  readonly shell: Bytes;
-}
-
-/** A profile as found on this machine. */
-export interface FoundProfile {
-  readonly service: string;
-  readonly path: string | undefined;
-  readonly searched: readonly string[];
-  readonly problem: string | undefined;
-  readonly text: string;
-}
-
 /** What this machine and this process look like. */
-export interface Situation extends PasswordSituation {
-  readonly caller: { readonly uid: number; readonly effectiveUid: number; readonly name: Bytes };
-  findAccount(name: Bytes): PlannedAccount | undefined;
-  findAccountById(uid: number): PlannedAccount | undefined;
+export interface Situation extends People, PasswordSituation {
   findProfile(service: string): FoundProfile;
   loginPath(uid: number): Bytes;
 }
@@ -197,66 +173,6 @@ function withoutPam(pam: Setting<boolean>): string {
   );
 }
 
-function requireAccount(name: Bytes, situation: Situation): PlannedAccount {
-  if (name === '') throw new Failure('unknown-user', 'the user name is empty');
-  const account = situation.findAccount(name);
-  if (account !== undefined) return account;
-  const namesake = /^\d{1,10}$/.test(name) ? situation.findAccountById(Number(name)) : undefined;
-  throw new Failure('unknown-user', `${shown(name)}: there is no such user`, {
-    hint:
-      namesake !== undefined
-        ? `user id ${name} is "${shown(namesake.name)}": a user is given by name`
-        : `"getent passwd ${shown(name)}" asks the same sources`,
-  });
-}
-
-function planPrivilege(
-  account: PlannedAccount,
-  caller: Situation['caller'],
-  show: boolean,
-): SessionPlan['privilege'] {
-  refuseSetuid(caller);
-  if (caller.uid === 0) return 'root';
-  if (caller.uid === account.uid) return 'same-user';
-  if (show) return 'root';
-  throw new Failure('not-allowed', onlyRoot(account, caller), {
-    hint: 'run it as root, for example with sudo',
-  });
-}
-
-/** As a setuid program it would be root for everybody. */
-export function refuseSetuid(caller: Situation['caller']): void {
-  if (caller.uid === caller.effectiveUid) return;
-  throw new Failure('not-allowed', 'must not be installed setuid: run it as root, for example with sudo');
-}
-
-function onlyRoot(account: PlannedAccount, caller: Situation['caller']): string {
-  return `${shown(account.name)}: only root can open a session for another user, and this is "${shown(caller.name)}"`;
-}
-
-/** The profile by its name, where it comes from, and whether libpam may use `other` instead. */
-export function planProfile(
-  { name: bytes, origin, allowOther }: { name: Bytes; origin: Origin; allowOther: boolean },
-  situation: Pick<Situation, 'findProfile'>,
-): SessionPlan['profile'] {
-  const name = toText(bytes);
-  const problem = profileNameProblem(name);
-  if (problem !== undefined) throw new Failure('usage', `--profile ${shown(bytes)}: ${problem}`);
-  const { service, path, searched, problem: unusable, text } = situation.findProfile(name);
-  if (unusable !== undefined)
-    throw new Failure('no-profile', `PAM profile "${service}": ${path} ${unusable}`);
-  if (path !== undefined) return { service, file: path, text, origin };
-  const wanted = `PAM profile "${shown(bytes)}" (${describeOrigin(origin)})`;
-  if (allowOther) {
-    const other = situation.findProfile('other');
-    if (other.path !== undefined) return { service, file: other.path, text: other.text, origin };
-    throw new Failure('no-profile', `${wanted} does not exist, and neither does "other"`);
-  }
-  throw new Failure('no-profile', `${wanted} does not exist: looked for ${searched.join(' and ')}`, {
-    hint: 'name another with --profile, or let libpam use "other" with --allow-other',
-  });
-}
-
 function planOnExit(request: OpenRequest, settings: Settings): Setting<ClosePolicy> {
   const configured = settings['auth-pam-sessions-close'];
   if (request.onExit !== undefined) {
@@ -283,13 +199,4 @@ function planDirectory(request: OpenRequest, account: PlannedAccount): Setting<B
   if (request.directory !== undefined) return { value: request.directory, origin: option('--cwd') };
   if (request.login) return { value: account.home, origin: option('--login') };
   return { value: undefined, origin: { from: 'default' } };
-}
-
-/** Bytes for a message: readable, one line, not endless. */
-export function shown(bytes: Bytes): string {
-  const text = toText(bytes).replace(
-    /\p{Cc}/gu,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -1,11 +1,13 @@
 // The sequence and its undo, with a transaction and a machine that write down what is asked of them.
+
 import type { Bytes } from '../../../src/bytes';
 import { fromText } from '../../../src/bytes';
 import { type CommandEnd, Failure } from '../../../src/errors';
 import { type PamCall, PamError } from '../../../src/pam/error';
 import type { Transaction } from '../../../src/pam/transaction';
 import type { SessionPlan } from '../../../src/session/plan';
-import { runSession, type SessionSystem } from '../../../src/session/run';
+import { runSession } from '../../../src/session/run';
+import type { SessionSystem } from '../../../src/session/session-system';
 
 const ALICE = {
   name: fromText('alice'),
