@@ -7,6 +7,6 @@ const project = (name) => ({
 });
 
 module.exports = {
-  projects: [project('unit'), project('pam'), project('e2e')],
+  projects: [project('unit'), project('pam'), project('e2e'), project('real')],
   testTimeout: 60_000,
 };

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { processesOf } from '../support/processes';
 import { RecordedProfile } from '../support/profile';
 import { open, startOpen } from '../support/tool';
+import { until } from '../support/wait';
 
 const USERS = ['alice', 'bob', 'carol', 'many'] as const;
 
@@ -53,7 +54,8 @@ test('20 sessions at a time, five times over, are all correct and leave nothing'
 test('an idle supervisor stands in / and keeps no directory busy', async () => {
   const session = startOpen('-C', '/home/alice', 'alice', '--', 'sh', '-c', 'echo up; cat');
   await session.seen('up');
-  expect(readlinkSync(`/proc/${session.pid}/cwd`)).toBe('/');
+  // The command may speak before the supervisor has gone on.
+  await until('the supervisor leaves the directory', () => readlinkSync(`/proc/${session.pid}/cwd`) === '/');
   session.process.stdin?.end();
   expect((await session.ended).status).toBe(0);
 });
