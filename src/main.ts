@@ -69,20 +69,28 @@ function services(invocation: Invocation): OpenServices {
       runSession(
         plan,
         thisMachine({
-          ...passwordOptions(plan.account.name, plan.conversation),
+          ...passwordOptions(plan.account.name, plan.conversation, invocation),
           signals: { ignored: invocation.ignoredSignals, blocked: invocation.blockedSignals },
           softNofile: invocation.softNofile,
         }),
         listener,
       ),
     authenticate: (plan, listener) =>
-      authenticateUser(plan, passwordSystem(passwordOptions(plan.user, plan.conversation), []), listener),
+      authenticateUser(
+        plan,
+        passwordSystem(passwordOptions(plan.user, plan.conversation, invocation), []),
+        listener,
+      ),
     describeSignal,
   };
 }
 
-function passwordOptions(user: Bytes, policy: ConversationPolicy): PasswordOptions {
-  return { policy, show: reportMessage, question: `Password for ${shown(user)}: ` };
+function passwordOptions(
+  user: Bytes,
+  policy: ConversationPolicy,
+  { ignoredSignals }: Invocation,
+): PasswordOptions {
+  return { policy, show: reportMessage, question: `Password for ${shown(user)}: `, ignoredSignals };
 }
 
 async function main(): Promise<number> {

@@ -17,11 +17,13 @@ export interface PasswordOptions {
   show(text: string): void;
   /** Whose password is asked for at the terminal. */
   readonly question: string;
+  /** What the caller ignored stays ignored at a question too (nohup(1)). */
+  readonly ignoredSignals: readonly number[];
 }
 
 /** Builds it; `arrived` collects the signals that came while they were held. */
 export function passwordSystem(
-  { policy, show, question }: PasswordOptions,
+  { policy, show, question, ignoredSignals }: PasswordOptions,
   arrived: SignalName[],
 ): PasswordSystem {
   let secret: Secret | undefined;
@@ -31,7 +33,10 @@ export function passwordSystem(
 
   const askPerson = (text: string, echo: boolean): Secret => {
     // Kept until the event loop has run: a signal that comes a moment too early is noticed then.
-    release ??= catchSignals(QUESTION_SIGNALS, (name) => arrived.push(name));
+    release ??= catchSignals(
+      QUESTION_SIGNALS.filter((name) => !ignoredSignals.includes(signalNumber(name))),
+      (name) => arrived.push(name),
+    );
     const answer = ask({ text, echo, allowSwap });
     if (answer === undefined) throw new Failure('secret', 'the question at the terminal was interrupted');
     return answer;

@@ -102,7 +102,7 @@ export function planSession(request: OpenRequest, situation: Situation): Session
     : { service: configured.value, file: '', text: '', origin: configured.origin };
   const password = pam.value
     ? planPassword(request.password, situation, 'by setting')
-    : ({ value: { from: 'none' }, origin: pam.origin } as const);
+    : withoutPassword(request.password, pam);
   const command = request.command ?? [fromText(settings['rsession-which-r'].value ?? 'R')];
   const ldLibraryPath = settings['rsession-ld-library-path'].value;
   return Object.freeze({
@@ -145,6 +145,15 @@ export function planSession(request: OpenRequest, situation: Situation): Session
       ...(password.value.from !== 'none' && privilege === 'root' ? neverAsked(profile) : []),
     ],
   } satisfies SessionPlan);
+}
+
+/** Nobody would read it: the command would find it on its standard input. */
+function withoutPassword({ ways: [way] }: PasswordRequest, pam: Setting<boolean>): Setting<PasswordSource> {
+  if (way === undefined) return { value: { from: 'none' }, origin: pam.origin };
+  throw new Failure(
+    'usage',
+    `${way.option}: PAM sessions are off (auth-pam-sessions-enabled=0, ${describeOrigin(pam.origin)}), nobody takes a password`,
+  );
 }
 
 /** Without a password nobody expects a question, except where su would ask for a new password. */

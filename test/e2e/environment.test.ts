@@ -2,18 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  limitsRule,
-  openWords,
-  ownUser,
-  PROBE,
-  putenvRule,
-  readBytes,
-  report,
-  runWords,
-  su,
-  writeScratch,
-} from '../support/probe';
+import { limitsRule, openWords, ownUser, PROBE, putenvRule, readBytes, report, runWords, su, writeScratch } from '../support/probe';
 import { compile, plainProfile, scratch } from '../support/profile';
 import { run, shell } from '../support/tool';
 

@@ -55,6 +55,9 @@ describe('interactive R', () => {
     const pid = await pidIn(terminal);
     await terminal.sees('> ');
     for (const result of [42, 43]) {
+      // While it computes: at its prompt readline holds a signal back that comes too early.
+      terminal.type('cat("taking", "a nap\\n"); repeat Sys.sleep(1)');
+      await terminal.sees('taking a nap');
       terminal.press('Ctrl-Z');
       await terminal.sees(/Stopped[^\n]*\n/);
       await terminal.sees(PROMPT);
@@ -62,6 +65,9 @@ describe('interactive R', () => {
       expect(await terminal.answers('jobs')).toMatch(/^\[1\]\+ +Stopped .* open /);
       terminal.type('fg');
       await terminal.sees('alice -- R');
+      await until('R goes on', () => stateOf(pid) !== 'T');
+      terminal.press('Ctrl-C');
+      await terminal.sees('\n> ');
       terminal.type(`${result} + 0`);
       await terminal.sees(`[1] ${result}`);
       await terminal.sees('> ');
@@ -166,9 +172,10 @@ describe('job control', () => {
     const directory = scratch();
     const terminal = await Terminal.bash();
     terminal.type(
-      `${OPEN} --cwd ${directory} alice -- sh -c 'ulimit -c 0; sleep 1000 | sh -c "echo pid=\\$\\$; exec sleep 1000"; true'`,
+      `${OPEN} --cwd ${directory} alice -- sh -c 'ulimit -c 0; sh -c "echo; exec sleep 1000" | sh -c "read _; echo pid=\\$\\$; exec sleep 1000"; true'`,
     );
     await pidIn(terminal);
+    // The shell waits, its children sleep.
     terminal.press(key);
     await terminal.sees(`\n${PROMPT}`);
     expect(await terminal.answers('echo $?')).toBe(String(status));
@@ -201,13 +208,13 @@ describe('job control', () => {
     const terminal = await Terminal.bash();
     terminal.type(`${OPEN} --env PS1='inner: ' alice -- bash --norc --noprofile --noediting -i`);
     await terminal.sees('inner: ');
-    terminal.type('sh -c "echo start\\"ed\\"; exec sleep 1000"');
-    await terminal.sees('started');
+    terminal.type("sh -c 'echo pid=$$; exec sleep 1000'");
+    const pid = await pidIn(terminal);
     terminal.press('Ctrl-Z');
     await terminal.sees(/Stopped[^\n]*\n/);
     await terminal.sees('inner: ');
     terminal.type('fg');
-    await terminal.sees(/exec sleep 1000[^\n]*\n/);
+    await until('it goes on', () => stateOf(pid) !== 'T');
     terminal.press('Ctrl-C');
     await terminal.sees('inner: ');
     terminal.type('exit 7');
