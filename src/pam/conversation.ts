@@ -54,7 +54,10 @@ export function converseWith(answers: Answers): Conversation {
 
   const replyTo = ({ style, text }: RawMessage): RawReply | undefined => {
     const prompt = printable(text);
-    const password = style === STYLE.promptEchoOff && !personOnly ? answers.password() : undefined;
+    const password =
+      style === STYLE.promptEchoOff && !personOnly && !asksForNewPassword(prompt)
+        ? answers.password()
+        : undefined;
     if (password !== undefined && (!answers.requirePasswordPrompt || asksForPassword(prompt))) {
       if (answered.has(prompt)) return refuse(prompt, 'again');
       answered.add(prompt);
@@ -111,6 +114,16 @@ export function asksForPassword(prompt: string): boolean {
   return (
     /\bpassword\b/i.test(prompt) &&
     !/\b(one[- ]?time|otp|oath|token|verification|code|new|retype|again|current)\b/i.test(prompt)
+  );
+}
+
+/**
+ * Whether a question wants a password that shall hold from now on: a module may ask for one while it authenticates
+ * (pam_krb5), and the old one must not become the new one.
+ */
+export function asksForNewPassword(prompt: string): boolean {
+  return (
+    /\b(new|retype|re-?enter|again)\b/i.test(prompt) && !/\breenter password for pam_mount\b/i.test(prompt)
   );
 }
 

@@ -1,5 +1,5 @@
 // From what libpam said to what an administrator can do about it; pure.
-import type { Refusal } from '../pam/conversation';
+import { asksForNewPassword, type Refusal } from '../pam/conversation';
 import type { PamError } from '../pam/error';
 
 /** What is known when a call fails. */
@@ -26,6 +26,18 @@ const REFUSAL_HINTS: Readonly<Record<Refusal['reason'], string>> = {
     'there is no terminal to ask at; auth-pam-require-password-prompt=0 gives the password to any hidden question',
 };
 
+const SSSD_OUTAGE =
+  'sssd does not answer, or cannot reach its server: "systemctl status sssd" and "sssctl domain-status" tell which';
+
+const KDC_OUTAGE = 'no KDC can be reached: see "kdc" in /etc/krb5.conf, and try "kinit"';
+
+const ACCOUNT_ROOTOK =
+  '"account sufficient pam_rootok.so" as the first account rule lets root open sessions all the same (it skips the ' +
+  'account rules below it)';
+
+const NEW_PASSWORD =
+  'the password has expired: change it at a terminal, here with --password, or with kpasswd or passwd';
+
 /** The remedy we know for a failed call, or undefined. */
 export function hintFor({
   error,
@@ -43,7 +55,9 @@ export function hintFor({
   if (rules.includes('\r')) {
     return 'the profile has Windows line ends (CRLF), which libpam takes for part of the module names';
   }
-  if (withPassword && error.refusal !== undefined) return REFUSAL_HINTS[error.refusal.reason];
+  if (withPassword && error.refusal !== undefined) {
+    return asksForNewPassword(error.refusal.prompt) ? NEW_PASSWORD : REFUSAL_HINTS[error.refusal.reason];
+  }
   if (error.name === 'PAM_MODULE_UNKNOWN') {
     return 'a module named in the profile is not installed: the system log says "unable to dlopen" and its path';
   }
@@ -51,6 +65,10 @@ export function hintFor({
     case 'pam_start':
       return 'libpam cannot use the profile or "other": a file that it includes with @include is missing, or a line is broken';
     case 'pam_authenticate':
+      if (error.name === 'PAM_AUTHINFO_UNAVAIL') {
+        if (uses('pam_sss')) return SSSD_OUTAGE;
+        if (uses('pam_krb5')) return KDC_OUTAGE;
+      }
       if (privilege === 'same-user') {
         return withPassword ? undefined : SELF;
       }
@@ -60,13 +78,14 @@ export function hintFor({
         : undefined;
     case 'pam_acct_mgmt':
       if (error.name === 'PAM_NEW_AUTHTOK_REQD') {
-        return `the password must be changed first: "passwd ${user}", or "chage -d -1 ${user}" to lift the demand`;
+        return (
+          `the password must be changed first: at a terminal with --password, with "passwd ${user}", or for a local ` +
+          `user "chage -d -1 ${user}" lifts the demand`
+        );
       }
       if (uses('pam_sss')) {
-        return (
-          'sssd judges accounts only after its own authentication: "account sufficient pam_rootok.so" as the first ' +
-          'account rule lets root open sessions (it also skips the expiry and access rules below it)'
-        );
+        const hint = sssdHint(error.name, user);
+        if (hint !== undefined) return hint;
       }
       // Debian's common-account turns an expired account into PAM_AUTH_ERR.
       return ['PAM_ACCT_EXPIRED', 'PAM_AUTH_ERR'].includes(error.name)
@@ -82,6 +101,22 @@ export function hintFor({
       return error.name === 'PAM_PERM_DENIED'
         ? 'libpam says this too when every session module answers "ignore": add "session required pam_permit.so"'
         : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** sssd's verdict on an account is the same whether it has checked a password or root needs none. */
+function sssdHint(code: string, user: string): string | undefined {
+  switch (code) {
+    case 'PAM_AUTHINFO_UNAVAIL':
+      return SSSD_OUTAGE;
+    case 'PAM_USER_UNKNOWN':
+      return 'pam_sss knows the users of sssd only: "account sufficient pam_localuser.so" in front of it lets local ones in';
+    case 'PAM_PERM_DENIED':
+      return `the access rules of sssd (access_provider in sssd.conf) refuse ${user}; ${ACCOUNT_ROOTOK}`;
+    case 'PAM_ACCT_EXPIRED':
+      return `the account has expired, in the directory of sssd or here ("chage -l ${user}"); ${ACCOUNT_ROOTOK}`;
     default:
       return undefined;
   }

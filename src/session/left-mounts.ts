@@ -38,7 +38,7 @@ export function watchMounts(
 }
 
 function below(mounts: readonly Mount[], home: string): Mount[] {
-  return mounts.filter(({ mountPoint }) => mountPoint.startsWith(`${home}/`));
+  return mounts.filter(({ mountPoint }) => mountPoint === home || mountPoint.startsWith(`${home}/`));
 }
 
 function without(mounts: readonly Mount[], others: readonly Mount[]): Mount[] {

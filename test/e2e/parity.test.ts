@@ -1,7 +1,18 @@
 // Indistinguishable from su: whatever a process inherits is the same under su, runuser and open, for one profile and any
 // caller. The differences that are meant stand in one table.
 import { appendFileSync } from 'node:fs';
-import { openWords, ownUser, PROBE, putenvRule, type Report, report, runuser, runWords, su, writeScratch } from '../support/probe';
+import {
+  openWords,
+  ownUser,
+  PROBE,
+  putenvRule,
+  type Report,
+  report,
+  runuser,
+  runWords,
+  su,
+  writeScratch,
+} from '../support/probe';
 import { plainProfile, writeProfile } from '../support/profile';
 import { run } from '../support/tool';
 

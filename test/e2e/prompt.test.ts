@@ -52,7 +52,7 @@ class Asked {
     this.#call = call;
     const rules = call === undefined ? [] : [this.questions.rule(call, { text: 'Passcode: ', ...more })];
     this.profile = new RecordedProfile([], ...rules);
-    this.command = `"$TOOL" open -p ${this.profile.name} --password ${user.name} -- echo the co'm'mand`;
+    this.command = `"$TOOL" open -p ${this.profile.name} --password ${user.name} -- echo it r'a'n`;
   }
 
   /** Resolves when the question is on the terminal. */
@@ -82,7 +82,7 @@ describe.each(places)('at $place', ({ call, before }) => {
     const seen = await terminal.sees(`status=${status}`);
     expect(terminal.settings()).toEqual(expect.arrayContaining(['echo', 'icanon', 'isig']));
     expect(seen).toContain(name);
-    expect(seen).not.toContain('the command');
+    expect(seen).not.toContain('it ran');
     expect(asked.profile.calls()).toEqual(before);
   });
 
@@ -97,7 +97,7 @@ describe.each(places)('at $place', ({ call, before }) => {
     process.kill(childOf(terminal), signal);
     const seen = await terminal.sees(`status=${status}`);
     expect(terminal.settings()).toEqual(expect.arrayContaining(['echo', 'icanon', 'isig']));
-    expect(seen).not.toContain('the command');
+    expect(seen).not.toContain('it ran');
     expect(asked.profile.calls()).toEqual(before);
   });
 
@@ -108,7 +108,7 @@ describe.each(places)('at $place', ({ call, before }) => {
     await asked.appears(terminal);
     terminal.press('Ctrl-C');
     const seen = await terminal.sees('status=130');
-    expect(seen).not.toContain('the command');
+    expect(seen).not.toContain('it ran');
     expect(asked.profile.calls()).toEqual(before);
   });
 
@@ -132,11 +132,11 @@ describe.each(places)('at $place', ({ call, before }) => {
     await asked.appears(terminal);
     terminal.press('Ctrl-Z');
     terminal.type('hidden');
-    const seen = await terminal.sees(/Stopped|the command/);
+    const seen = await terminal.sees(/Stopped|it ran/);
     expect(seen).not.toMatch(/Stopped|hidden/);
     await terminal.sees(PROMPT);
     expect(asked.questions.answers()).toEqual(asked.answered('hidden'));
-    expect(await terminal.answers('echo $?; stty -a')).toMatch(/^0\n[^]* echo /);
+    expect(await terminal.answers('echo $?; stty -a')).toMatch(/^0\n[\s\S]* echo /);
   });
 
   test('a new size of the window changes nothing', async () => {
@@ -146,7 +146,7 @@ describe.each(places)('at $place', ({ call, before }) => {
     terminal.resize(61, 17);
     for (const signal of ['SIGCONT', 'SIGWINCH'] as const) process.kill(childOf(terminal), signal);
     terminal.type('answer');
-    await terminal.sees('the command');
+    await terminal.sees('it ran');
     await terminal.sees('status=0');
     expect(asked.questions.answers()).toEqual(asked.answered('answer'));
   });
@@ -213,7 +213,7 @@ describe.each(places)('at $place', ({ call, before }) => {
     terminal.press('Ctrl-C');
     terminal.press('Ctrl-\\');
     terminal.type('answer');
-    await terminal.sees('the command');
+    await terminal.sees('it ran');
     await terminal.sees('status=0');
     expect(asked.questions.answers()).toEqual(asked.answered('answer'));
   });
@@ -229,7 +229,7 @@ describe('with a terminal', () => {
       'session required pam_permit.so',
     );
   const opened = (options: string, name: string): string =>
-    script(`"$TOOL" open ${options} ${name} -- echo the co'm'mand`);
+    script(`"$TOOL" open ${options} ${name} -- echo it r'a'n`);
   const password = async (terminal: Terminal, of = user): Promise<void> => {
     await terminal.sees(`Password for ${of.name}: `);
     terminal.type(of.password);
@@ -251,7 +251,7 @@ describe('with a terminal', () => {
     await password(terminal);
     await terminal.sees('One-time password: ');
     terminal.type(code);
-    expect(await terminal.sees('the command')).toEqual(seen);
+    expect(await terminal.sees('it ran')).toEqual(seen);
     expect(questions.answers()).toEqual([`auth: ${Buffer.from(code).toString('latin1')}`]);
     await terminal.sees('status=0');
     expect(terminal.settings()).toContain('echo');
@@ -262,7 +262,7 @@ describe('with a terminal', () => {
     writeFileSync(settings, 'auth-pam-sessions-use-password=1\n');
     const terminal = Terminal.sh(opened(`-c ${settings} -p ${unix()}`, user.name));
     await password(terminal);
-    expect(await terminal.sees('the command')).not.toContain(user.password);
+    expect(await terminal.sees('it ran')).not.toContain(user.password);
     await terminal.sees('status=0');
   });
 
@@ -289,11 +289,11 @@ describe('with a terminal', () => {
     const profile = unix(questions.rule('auth', { text: 'Passcode: ' }));
     const file = join(scratch(), 'password');
     writeFileSync(file, `${user.password}\n`);
-    const command = `"$TOOL" open -p ${profile} --password-fd 3 ${user.name} -- echo the co'm'mand 3<${file}`;
+    const command = `"$TOOL" open -p ${profile} --password-fd 3 ${user.name} -- echo it r'a'n 3<${file}`;
     const terminal = Terminal.sh(script(command));
     await terminal.sees('Passcode: ');
     terminal.type('123');
-    await terminal.sees('the command');
+    await terminal.sees('it ran');
     expect(questions.answers()).toEqual(['auth: 123']);
   });
 
@@ -302,12 +302,14 @@ describe('with a terminal', () => {
     const profile = unix();
     const terminal = Terminal.sh(opened(`-v -p ${profile} --password`, expired.name));
     await password(terminal, expired);
+    await terminal.sees('Current password: ');
+    terminal.type(expired.password);
     await terminal.sees('New password: ');
     expect(terminal.settings()).toContain('-echo');
     terminal.type('changed Pässword 7');
     await terminal.sees('Retype new password: ');
     terminal.type('changed Pässword 7');
-    const seen = await terminal.sees('the command');
+    const seen = await terminal.sees('it ran');
     expect(seen).toContain('pam_chauthtok: ok');
     expect(seen).not.toContain('changed');
     const authenticate = (given: string): number =>
@@ -326,9 +328,11 @@ describe('with a terminal', () => {
     const shadow = line();
     const terminal = Terminal.sh(opened(`-p ${unix()} --password`, expired.name));
     await password(terminal, expired);
+    await terminal.sees('Current password: ');
+    terminal.type(expired.password);
     await terminal.sees('New password: ');
     terminal.press('Ctrl-C');
-    expect(await terminal.sees('status=130')).not.toContain('the command');
+    expect(await terminal.sees('status=130')).not.toContain('it ran');
     expect(terminal.settings()).toContain('echo');
     expect(line()).toBe(shadow);
   });
@@ -349,7 +353,7 @@ describe('with a terminal', () => {
     terminal.type('');
     terminal.type('too early');
     await password(terminal);
-    await terminal.sees('the command');
+    await terminal.sees('it ran');
   });
 
   test('nothing of a module reaches the terminal but text', async () => {
@@ -366,15 +370,15 @@ describe('with a terminal', () => {
       const terminal = Terminal.sh(opened(`-p ${unix()} ${way}`, user.name));
       const seen = await terminal.sees(/status=\d+/);
       expect(seen).toContain('status=125');
-      expect(seen).toMatch(/terminal[^]*--password /);
+      expect(seen).toMatch(/terminal[\s\S]*--password /);
     },
   );
 
   test('a descriptor of it is refused, too, whatever its number', async () => {
-    const command = `"$TOOL" open -p ${unix()} --password-fd 7 ${user.name} -- echo the co'm'mand 7</dev/tty`;
+    const command = `"$TOOL" open -p ${unix()} --password-fd 7 ${user.name} -- echo it r'a'n 7</dev/tty`;
     const seen = await Terminal.sh(script(command)).sees(/status=\d+/);
     expect(seen).toContain('status=125');
-    expect(seen).toMatch(/terminal[^]*--password /);
+    expect(seen).toMatch(/terminal[\s\S]*--password /);
   });
 
   test('without a password nobody is asked', async () => {

@@ -30,6 +30,8 @@ function hint(
 
 const ROOTOK = 'auth sufficient pam_rootok.so\n';
 
+const SSS = 'account required pam_sss.so\n';
+
 test.each([
   ['a profile without rootok', hint('pam_authenticate', 7, 'auth required pam_unix.so'), 'pam_rootok.so'],
   ['rootok in a comment', hint('pam_authenticate', 7, '# auth sufficient pam_rootok.so'), 'pam_rootok.so'],
@@ -41,9 +43,28 @@ test.each([
   ['an expired account', hint('pam_acct_mgmt', 13, ''), 'chage -l alice'],
   ['an account that common-account denies', hint('pam_acct_mgmt', 7, ''), 'chage -l alice'],
   [
-    "sssd's account phase",
-    hint('pam_acct_mgmt', 6, 'account required pam_sss.so'),
-    'account sufficient pam_rootok',
+    'a question for a new password',
+    hint('pam_authenticate', 9, '', { prompt: 'Enter new password: ', withPassword: true }),
+    'has expired',
+  ],
+  ['an access rule of sssd', hint('pam_acct_mgmt', 6, SSS), 'access_provider in sssd.conf) refuse alice'],
+  ['an access rule of sssd, for root,', hint('pam_acct_mgmt', 6, SSS), 'account sufficient pam_rootok'],
+  [
+    'an account that has expired in the directory',
+    hint('pam_acct_mgmt', 13, SSS),
+    'in the directory of sssd',
+  ],
+  ['a local user whom only sssd is asked about', hint('pam_acct_mgmt', 10, SSS), 'pam_localuser.so'],
+  ['sssd that is gone', hint('pam_acct_mgmt', 9, SSS), 'sssd does not answer'],
+  [
+    "sssd's server that is gone",
+    hint('pam_authenticate', 9, SSS, { withPassword: true }),
+    'cannot reach its server',
+  ],
+  [
+    'a KDC that is gone',
+    hint('pam_authenticate', 9, 'auth required pam_krb5.so', { withPassword: true }),
+    'no KDC',
   ],
   [
     'a container with loginuid',
