@@ -46,7 +46,10 @@ export function passwordRequest(options: PasswordOptions): PasswordRequest {
  * read a command line, and no message of ours must repeat it.
  */
 export function refusePasswordArgument(args: readonly Bytes[]): void {
-  const option = args.find((arg) => /^--password(-stdin)?=/.test(arg));
+  // Misspelt ones as well: `-password=x` would be a profile named `assword=x`.
+  const option = args.find(
+    (arg) => /^--?pas[a-z-]*=/i.test(arg) && !/^--password-(fd|credential)=/.test(arg),
+  );
   if (option === undefined) return;
   throw new Failure(
     'usage',
@@ -57,5 +60,6 @@ export function refusePasswordArgument(args: readonly Bytes[]): void {
 
 function parseDescriptor(text: Bytes): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new Failure('usage', `--password-fd ${shown(text)}: must be the number of an open file descriptor`);
+  // Not shown: it may be a password.
+  throw new Failure('usage', '--password-fd: must be the number of an open file descriptor');
 }

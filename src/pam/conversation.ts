@@ -27,10 +27,8 @@ export interface Answers {
 /** A conversation and what it refused. */
 export interface Conversation {
   readonly converse: RawConversation;
-  /** The refusal since the last call, then forgotten. */
-  takeRefusal(): Refusal | undefined;
-  /** What went wrong while answering since the last call, then forgotten: it must not unwind through C. */
-  takeError(): unknown;
+  /** Ends a call of libpam: what was refused in it, and what went wrong and could not unwind through C. */
+  endCall(): { readonly refusal: Refusal | undefined; readonly error: unknown };
   /** From here on the person is asked everything: a new password is not the one we have. */
   askPersonOnly(): void;
 }
@@ -46,6 +44,7 @@ export function converseWith(answers: Answers): Conversation {
   let refusal: Refusal | undefined;
   let failure: unknown;
   let personOnly = false;
+  let gaveUp = false;
 
   const refuse = (prompt: string, reason: Refusal['reason']): undefined => {
     refusal = { prompt, reason };
@@ -76,34 +75,39 @@ export function converseWith(answers: Answers): Conversation {
         for (const reply of replies) reply?.release?.();
         return PAM_CONV_ERR;
       };
+      // A module that asks on after an interruption would keep the person from leaving.
+      if (gaveUp && messages.some(isQuestion)) return PAM_CONV_ERR;
       try {
         for (const message of messages) {
-          const isQuestion = message.style !== STYLE.textInfo && message.style !== STYLE.errorMessage;
-          if (!isQuestion && message.text !== '') answers.show(printable(message.text).trimEnd());
-          const reply = isQuestion ? replyTo(message) : undefined;
-          if (isQuestion && reply === undefined) return giveUp();
+          const asks = isQuestion(message);
+          if (!asks && message.text !== '') answers.show(printable(message.text).trimEnd());
+          const reply = asks ? replyTo(message) : undefined;
+          if (asks && reply === undefined) return giveUp();
           replies.push(reply);
         }
         return replies;
       } catch (error) {
         failure = error;
+        gaveUp = true;
         return giveUp();
       }
     },
-    takeRefusal: () => {
-      const taken = refusal;
+    endCall: () => {
+      const outcome = { refusal, error: failure };
       refusal = undefined;
-      return taken;
-    },
-    takeError: () => {
-      const taken = failure;
       failure = undefined;
-      return taken;
+      // The same question in another call is no repetition: pam_mount asks again when the session opens.
+      answered.clear();
+      return outcome;
     },
     askPersonOnly: () => {
       personOnly = true;
     },
   };
+}
+
+function isQuestion({ style }: RawMessage): boolean {
+  return style !== STYLE.textInfo && style !== STYLE.errorMessage;
 }
 
 /**
@@ -113,18 +117,25 @@ export function converseWith(answers: Answers): Conversation {
 export function asksForPassword(prompt: string): boolean {
   return (
     /\bpassword\b/i.test(prompt) &&
-    !/\b(one[- ]?time|otp|oath|token|verification|code|new|retype|again|current)\b/i.test(prompt)
+    !asksForNewPassword(prompt) &&
+    !/\b(one[- ]?time|otp|oath|token|verification|code|current)\b/i.test(withoutNames(prompt))
   );
 }
 
 /**
- * Whether a question wants a password that shall hold from now on: a module may ask for one while it authenticates
- * (pam_krb5), and the old one must not become the new one.
+ * Whether a question wants a password that shall hold from now on: a module may ask for one while it
+ * authenticates (pam_krb5), and the old one must not become the new one.
  */
 export function asksForNewPassword(prompt: string): boolean {
   return (
-    /\b(new|retype|re-?enter|again)\b/i.test(prompt) && !/\breenter password for pam_mount\b/i.test(prompt)
+    !/\breenter password for pam_mount\b/i.test(prompt) &&
+    /\b(new|retype|re-?enter|again)\b/i.test(withoutNames(prompt))
   );
+}
+
+/** A user or a realm may be called "new". */
+function withoutNames(prompt: string): string {
+  return prompt.replace(/\bfor\s+\S+/gi, '').replace(/\S+@\S+/g, '');
 }
 
 /** Control characters out: a module's text may hold what a directory server or a user sent. */

@@ -142,8 +142,7 @@ export class PamTransaction implements Transaction {
   }
 
   #check(call: PamCall, code: number): void {
-    const refusal = this.#conversation.takeRefusal();
-    const error = this.#conversation.takeError();
+    const { refusal, error } = this.#conversation.endCall();
     if (error !== undefined) throw error;
     if (code !== PAM_SUCCESS) throw new PamError({ call, code, text: strerror(code), refusal });
   }

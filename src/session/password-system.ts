@@ -1,5 +1,6 @@
 // The real PasswordSystem: a guarded secret, the conversation that gives it away, and libpam.
 import { closeSync, constants, openSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { fromText } from '../bytes';
 import { Failure } from '../errors';
 import { converseWith } from '../pam/conversation';
@@ -31,13 +32,13 @@ export function passwordSystem(
   const { allowSwap } = policy;
   let release: (() => void) | undefined;
 
-  const askPerson = (text: string, echo: boolean): Secret => {
+  const askPerson = (text: string, { echo, mayBeEmpty }: { echo: boolean; mayBeEmpty: boolean }): Secret => {
     // Kept until the event loop has run: a signal that comes a moment too early is noticed then.
     release ??= catchSignals(
       QUESTION_SIGNALS.filter((name) => !ignoredSignals.includes(signalNumber(name))),
       (name) => arrived.push(name),
     );
-    const answer = ask({ text, echo, allowSwap });
+    const answer = ask({ text, echo, mayBeEmpty, allowSwap });
     if (answer === undefined) throw new Failure('secret', 'the question at the terminal was interrupted');
     return answer;
   };
@@ -45,7 +46,10 @@ export function passwordSystem(
   return {
     takePassword: (source) => {
       liftGuard = guardMemory();
-      secret = source.from === 'terminal' ? askPerson(question, false) : readSecret(source, allowSwap);
+      secret =
+        source.from === 'terminal'
+          ? askPerson(question, { echo: false, mayBeEmpty: false })
+          : readSecret(source, allowSwap);
     },
     forgetPassword: () => {
       secret?.wipe();
@@ -64,7 +68,7 @@ export function passwordSystem(
           requirePasswordPrompt: policy.requirePasswordPrompt,
           person: policy.person,
           ask: (text, echo) => {
-            const answer = askPerson(text, echo);
+            const answer = askPerson(text, { echo, mayBeEmpty: true });
             return { ...secretReply(answer), release: () => answer.wipe() };
           },
         }),
@@ -99,6 +103,11 @@ function readSecret(source: PasswordSource, allowSwap: boolean): Secret {
 
 function readDescriptor(secret: Secret, fd: number): void {
   try {
+    if (isatty(fd)) {
+      throw new Failure('usage', `--password-fd ${fd} is a terminal, which would show the password`, {
+        hint: '--password asks without showing it',
+      });
+    }
     secret.readLine({ fd, name: `file descriptor ${fd}`, whole: false });
   } finally {
     // A program that a module starts could read a file again from its beginning.

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { getpgrp, poll, tcflush, tcgetattr, tcgetpgrp, tcsetattr } from '../ffi/libc';
 import { offHeap } from '../ffi/memory';
 import { Secret } from './secret';
-import { type SignalName, whileElsewhere, whileIgnoring } from './signals';
+import { type SignalName, whileIgnoring, whileWatching } from './signals';
 
 const TCSAFLUSH = 2;
 const TCSADRAIN = 1;
@@ -34,21 +34,26 @@ export interface Question {
   /** Whether what is typed may be seen. */
   readonly echo: boolean;
   readonly allowSwap: boolean;
+  /** Whether no answer is an answer: a module may say "or Enter for a push". */
+  readonly mayBeEmpty: boolean;
 }
+
+/** The signals that a question waits for as well: whoever asks catches them. */
+export const QUESTION_SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 /**
  * Asks and waits for a line. Undefined where a signal that would end this process came instead; the
- * terminal's settings are back in any case. It waits with poll(2), which such a signal interrupts, because
- * no JavaScript runs meanwhile: modules ask in the middle of libpam's calls. The caller must be catching the
- * ending signals (see QUESTION_SIGNALS). Throws `secret` failures.
+ * terminal's settings are back in any case. No JavaScript runs meanwhile, because modules ask in the middle
+ * of libpam's calls: what has arrived is seen by the signals' dispositions. The caller must be catching
+ * QUESTION_SIGNALS. Throws `secret` failures.
  */
-export function ask({ text, echo, allowSwap }: Question): Secret | undefined {
-  const secret = Secret.allocate({ allowSwap });
+export function ask(question: Question): Secret | undefined {
+  const secret = Secret.allocate({ allowSwap: question.allowSwap });
   let answered = false;
   try {
     const fd = openTerminal();
     try {
-      answered = askOn(fd, { text, echo }, secret);
+      answered = askOn(fd, question, secret);
     } finally {
       closeSync(fd);
     }
@@ -58,30 +63,22 @@ export function ask({ text, echo, allowSwap }: Question): Secret | undefined {
   }
 }
 
-/** The signals that a question waits for as well: whoever asks catches them. */
-export const QUESTION_SIGNALS: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
-
-/** What may be caught at the same time and must not end a question. */
-const OTHER_SIGNALS: readonly SignalName[] = ['SIGWINCH', 'SIGCONT', 'SIGUSR1', 'SIGUSR2', 'SIGCHLD'];
-
-function askOn(fd: number, { text, echo }: { text: string; echo: boolean }, secret: Secret): boolean {
+function askOn(fd: number, { text, echo, mayBeEmpty }: Question, secret: Secret): boolean {
   const before = offHeap(256);
   tcgetattr(fd, before);
-  const readAnswer = (): boolean => {
-    write(fd, text);
-    if (!waitForLine(fd)) return false;
-    secret.readLine({ fd, name: 'the terminal', whole: false });
-    return true;
-  };
-  // As pam_misc's misc_conv: not every shell would hide the typing again after Ctrl-Z and fg.
+  let complete = false;
+  // SIGTSTP as in pam_misc's misc_conv: not every shell would hide the typing again after Ctrl-Z and fg.
   return whileIgnoring(['SIGTSTP'], () =>
-    whileElsewhere(OTHER_SIGNALS, () => {
+    whileWatching(QUESTION_SIGNALS, (hasArrived) => {
       try {
         if (!echo) hideTyping(fd, before);
-        return readAnswer();
+        write(fd, text);
+        const awaitByte = (): boolean => waitForInput(fd, hasArrived);
+        complete = secret.readLine({ fd, name: 'the terminal', whole: false, mayBeEmpty, awaitByte });
+        return complete;
       } finally {
         // What is left of a line that was too long must not reach the shell.
-        if (secret.length === 0) tcflush(fd, TCIFLUSH);
+        if (!complete) tcflush(fd, TCIFLUSH);
         if (!echo) showTyping(fd, before);
       }
     }),
@@ -109,10 +106,16 @@ function showTyping(fd: number, before: Buffer): void {
   write(fd, '\n');
 }
 
+/** Milliseconds between two looks for a signal that another thread has taken. */
+const LOOK_AGAIN = 100;
+
 /** False where a signal came first. */
-function waitForLine(fd: number): boolean {
+function waitForInput(fd: number, hasArrived: () => boolean): boolean {
   const request = offHeap(8);
   request.writeInt32LE(fd, 0);
   request.writeInt16LE(POLLIN, 4);
-  return poll(request, 1, -1) > 0;
+  while (!hasArrived()) {
+    if (poll(request, 1, LOOK_AGAIN) > 0) return true;
+  }
+  return false;
 }

@@ -1,7 +1,8 @@
 // Memory for a password: locked, out of dumps and forks, wiped. Its bytes never become a JavaScript value.
 import { Failure } from '../errors';
 import { type Address, errno } from '../ffi/koffi';
-import { explicit_bzero, madvise, memchr, mlock, mmap, munmap, prctl, readInto } from '../ffi/libc';
+import { explicit_bzero, madvise, memchr, mlock, mmap, munmap, poll, prctl, readInto } from '../ffi/libc';
+import { offHeap } from '../ffi/memory';
 import { readLimit, setLimit } from './limits';
 import { SystemError } from './system-error';
 
@@ -15,6 +16,8 @@ const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 const MADV_DONTDUMP = 16;
 const MADV_WIPEONFORK = 18;
 const EINTR = 4;
+const EAGAIN = 11;
+const POLLIN = 1;
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 
@@ -25,6 +28,10 @@ export interface SecretSource {
   readonly name: string;
   /** A file that holds nothing but the password; else the rest belongs to somebody else. */
   readonly whole: boolean;
+  /** Whether an empty line is an answer. */
+  readonly mayBeEmpty?: boolean;
+  /** Waits for the next byte; false gives up. */
+  awaitByte?(): boolean;
 }
 
 /** A password in a page of its own. Whoever has one calls `wipe` on every way out. */
@@ -67,29 +74,37 @@ export class Secret {
   }
 
   /**
-   * Reads one line with read(2), a byte at a time, so that what follows stays for others. Throws a `secret`
-   * failure that says why a password cannot be taken.
+   * Reads one line with read(2), a byte at a time, so that what follows stays for others. False where the
+   * source gave up. Throws a `secret` failure that says why a line cannot be taken.
    */
-  readLine({ fd, name, whole }: SecretSource): void {
+  readLine({ fd, name, whole, mayBeEmpty = false, awaitByte }: SecretSource): boolean {
+    const what = mayBeEmpty ? 'answer' : 'password';
     const refuse = (problem: string): never => {
-      throw new Failure('secret', `the password from ${name} ${problem}`);
+      throw new Failure('secret', `the ${what} from ${name} ${problem}`);
     };
     let length = 0;
     for (;;) {
+      if (awaitByte?.() === false) return false;
       const count = readInto(fd, this.#page + BigInt(length), 1);
       if (count < 0 && errno() === EINTR) continue;
+      if (count < 0 && errno() === EAGAIN) {
+        waitForInput(fd);
+        continue;
+      }
       if (count < 0) refuse(`cannot be read: ${new SystemError('read', errno()).text}`);
       if (count === 0 && length === 0) refuse('is missing: it ended before a line');
       if (count === 0 || this.#has(NEWLINE, length)) break;
       if (length === LONGEST) refuse(`is longer than ${LONGEST} bytes, the most that PAM takes`);
       length++;
     }
-    if (length === 0) refuse('is empty');
-    if (this.#has(0, 0, length)) refuse('contains a NUL byte, which PAM cannot take');
-    if (this.#has(CARRIAGE_RETURN, length - 1)) refuse('ends with a carriage return, as lines of Windows do');
+    if (length === 0 && !mayBeEmpty) refuse('is empty');
+    if (length > 0 && this.#has(0, 0, length)) refuse('contains a NUL byte, which PAM cannot take');
+    if (length > 0 && this.#has(CARRIAGE_RETURN, length - 1))
+      refuse('ends with a carriage return, as lines of Windows do');
     if (whole && readInto(fd, this.#page + BigInt(length), 1) > 0) refuse('has more than one line');
     explicit_bzero(this.#page + BigInt(length), PAGE - length);
     this.#length = length;
+    return true;
   }
 
   #has(byte: number, offset: number, length = 1): boolean {
@@ -105,6 +120,14 @@ export class Secret {
     this.#wiped = true;
     this.#length = 0;
   }
+}
+
+/** Whoever started us may have made the pipe non-blocking. */
+function waitForInput(fd: number): void {
+  const request = offHeap(8);
+  request.writeInt32LE(fd, 0);
+  request.writeInt16LE(POLLIN, 4);
+  poll(request, 1, -1);
 }
 
 const PR_GET_DUMPABLE = 3;

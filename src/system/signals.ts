@@ -6,7 +6,9 @@ import { offHeap, readCString } from '../ffi/memory';
 
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
-const SIG_BLOCK = 0;
+/** Where sa_flags lies in glibc's struct sigaction: behind the handler and the mask. */
+const FLAGS_OFFSET = 136;
+const SA_RESETHAND = 0x8000_0000;
 const SIG_SETMASK = 2;
 const LAST_SIGNAL = 64;
 
@@ -42,8 +44,7 @@ export function ignoreSignals(numbers: readonly number[]): void {
 /** Runs `action` while these signals are ignored; their dispositions are as before afterwards. */
 export function whileIgnoring<T>(names: readonly SignalName[], action: () => T): T {
   const before = names.map((name) => {
-    const disposition = offHeap(256);
-    sigaction(signalNumber(name), null, disposition);
+    const disposition = readDisposition(signalNumber(name));
     signal(signalNumber(name), SIG_IGN);
     return [signalNumber(name), disposition] as const;
   });
@@ -55,17 +56,37 @@ export function whileIgnoring<T>(names: readonly SignalName[], action: () => T):
 }
 
 /**
- * Runs `action` while this thread takes none of these signals: another thread of Node takes them and runs
- * their handler, so that a call which waits here is not interrupted.
+ * Runs `action`, which can ask whether one of these caught signals has arrived, without running JavaScript's
+ * handlers: SA_RESETHAND makes the disposition the default one when a signal is delivered, in whichever
+ * thread (sigaction(2)). Signals that are not caught are left alone.
  */
-export function whileElsewhere<T>(names: readonly SignalName[], action: () => T): T {
-  const before = offHeap(128);
-  sigprocmask(SIG_BLOCK, signalSet({ only: names.map(signalNumber) }), before);
-  try {
-    return action();
-  } finally {
-    sigprocmask(SIG_SETMASK, before, null);
+export function whileWatching<T>(names: readonly SignalName[], action: (hasArrived: () => boolean) => T): T {
+  const watched = names.map(signalNumber).flatMap((number) => {
+    const before = readDisposition(number);
+    return isCaught(before) ? [{ number, before }] : [];
+  });
+  for (const { number, before } of watched) {
+    const once = offHeap(256);
+    before.copy(once);
+    once.writeUInt32LE((before.readUInt32LE(FLAGS_OFFSET) | SA_RESETHAND) >>> 0, FLAGS_OFFSET);
+    sigaction(number, once, null);
   }
+  try {
+    return action(() => watched.some(({ number }) => !isCaught(readDisposition(number))));
+  } finally {
+    for (const { number, before } of watched) sigaction(number, before, null);
+  }
+}
+
+function readDisposition(number: number): Buffer {
+  const disposition = offHeap(256);
+  sigaction(number, null, disposition);
+  return disposition;
+}
+
+function isCaught(disposition: Buffer): boolean {
+  const handler = disposition.readBigUInt64LE(0);
+  return handler !== SIG_DFL && handler !== SIG_IGN;
 }
 
 /** Sets default dispositions, also of signals that Node ignores (SIGPIPE, SIGXFSZ); the result undoes it. */

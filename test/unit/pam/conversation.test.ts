@@ -48,8 +48,16 @@ test('the password answers a question for it, among messages', () => {
 test('the same question again means a wrong password and is refused', () => {
   const { replies, conversation } = converse([[hidden('Password: ')], [hidden('Password: ')]]);
   expect(replies).toEqual([[PASSWORD], PAM_CONV_ERR]);
-  expect(conversation.takeRefusal()).toEqual({ prompt: 'Password: ', reason: 'again' });
-  expect(conversation.takeRefusal()).toBeUndefined();
+  expect(conversation.endCall().refusal).toEqual({ prompt: 'Password: ', reason: 'again' });
+  expect(conversation.endCall().refusal).toBeUndefined();
+});
+
+test('the same question in another call of libpam is answered', () => {
+  const { conversation, replies } = converse([[hidden('Password: ')]]);
+  conversation.endCall();
+  expect(conversation.converse([{ style: STYLE.promptEchoOff, text: fromText('Password: ') }])).toEqual(
+    replies[0],
+  );
 });
 
 test('another question for it is answered', () => {
@@ -64,6 +72,8 @@ test.each([
   ["alice's Password:", true],
   ['reenter password for pam_mount:', true],
   ['LDAP password', true],
+  ['Password for new@CODE.ORG: ', true],
+  ['Password for code: ', true],
   ["One-time password (OATH) for `alice':", false],
   ['Verification code: ', false],
   ['New password: ', false],
@@ -85,7 +95,7 @@ test.each([[hidden('PIN:')], [open('login:')], [open('Password:')], [{ style: 7,
   (message) => {
     const { replies, conversation } = converse([[message]]);
     expect(replies).toEqual([PAM_CONV_ERR]);
-    expect(conversation.takeRefusal()).toEqual({ prompt: message.text, reason: 'nobody' });
+    expect(conversation.endCall().refusal).toEqual({ prompt: message.text, reason: 'nobody' });
   },
 );
 
@@ -126,7 +136,7 @@ test('what goes wrong while answering is kept and does not unwind', () => {
     },
   });
   expect(replies).toEqual([PAM_CONV_ERR]);
-  expect(conversation.takeError()).toEqual(new Error('no terminal'));
+  expect(conversation.endCall().error).toEqual(new Error('no terminal'));
 });
 
 test('control characters do not reach the terminal', () => {
