@@ -96,7 +96,8 @@ int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **ar
 
 int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-    return flags & PAM_DELETE_CRED ? PAM_IGNORE : ask(pamh, "cred", argc, argv);
+    int code = flags & PAM_DELETE_CRED ? PAM_IGNORE : ask(pamh, "cred", argc, argv);
+    return code == PAM_IGNORE ? PAM_SUCCESS : code; /* a stack in which every module ignores fails */
 }
 
 int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
