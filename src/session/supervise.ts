@@ -56,6 +56,7 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
     let cancelKill: (() => void) | undefined;
     let cancelLook: (() => void) | undefined;
     let killing = false;
+    let stopped = false;
     const told = new Set<number>();
 
     // In our own group there are others, who are none of ours: there only children count.
@@ -105,12 +106,21 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
       }
     };
 
+    const apply = (change: ChildChange): void => {
+      if (change.pid !== pid) return;
+      if ('ended' in change) end = change.ended;
+      else if ('continued' in change) stopped = false;
+      else {
+        stopped = true;
+        // The SIGCONT that lets us go on is passed on where it was for us alone.
+        system.stopSelf();
+      }
+    };
+
     const onChildren = (): void => {
-      for (const change of system.takeChildChanges()) {
-        if (change.pid !== pid) continue;
-        if ('ended' in change) end = change.ended;
-        // The SIGCONT that lets us go on is passed on like any other.
-        else system.stopSelf();
+      // Again and again: while we were stopped, things have gone on.
+      for (let changes = system.takeChildChanges(); changes.length > 0; changes = system.takeChildChanges()) {
+        changes.forEach(apply);
       }
       if (end === undefined) return;
       if (stopping) endMembers(end);
@@ -118,7 +128,7 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
     };
 
     const onSignal = (name: SignalName): void => {
-      if (name === 'SIGCHLD') onChildren();
+      if (name === 'SIGCHLD' || name === 'SIGCONT') onChildren();
       // Once the command has ended there is nobody to pass a signal to.
       if (name === 'SIGCHLD' || end !== undefined) return;
       if (name === 'SIGTSTP') {
@@ -126,6 +136,8 @@ export function supervise(options: SuperviseOptions, system: Supervision): Promi
         if (newSession) system.sendSignal(-group, number('SIGSTOP'));
         return;
       }
+      // The shell's fg continues the whole job. A second SIGCONT, coming late, would undo the next Ctrl-Z.
+      if (name === 'SIGCONT' && !newSession && !stopped) return;
       const ofTerminal = (OF_TERMINAL as readonly SignalName[]).includes(name);
       if (ofTerminal && !newSession) return;
       // A terminal signals the whole foreground group; Ctrl-Z stopped it (see above), so all of it goes on.

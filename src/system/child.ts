@@ -49,6 +49,8 @@ const POSIX_SPAWN_SETSID = 0x80;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
 const WUNTRACED = 2;
+const WCONTINUED = 8;
+const CONTINUED = 0xffff;
 const ENOENT = 2;
 const EACCES = 13;
 const ENOTDIR = 20;
@@ -161,6 +163,7 @@ export function hasChildren(): boolean {
 /** What waitpid(2) reports of a child. */
 export type ChildChange = { readonly pid: number } & (
   | { readonly stopped: number }
+  | { readonly continued: true }
   | { readonly ended: CommandEnd }
 );
 
@@ -169,11 +172,12 @@ export function takeChildChanges(): ChildChange[] {
   const changes: ChildChange[] = [];
   const word = offHeap(4);
   for (;;) {
-    const pid = waitpid(-1, word, WNOHANG | WUNTRACED);
+    const pid = waitpid(-1, word, WNOHANG | WUNTRACED | WCONTINUED);
     if (pid <= 0) return changes;
     const status = word.readInt32LE();
     const low = status & 0x7f;
-    if ((status & 0xff) === 0x7f) changes.push({ pid, stopped: (status >> 8) & 0xff });
+    if (status === CONTINUED) changes.push({ pid, continued: true });
+    else if ((status & 0xff) === 0x7f) changes.push({ pid, stopped: (status >> 8) & 0xff });
     else if (low === 0) changes.push({ pid, ended: { code: (status >> 8) & 0xff } });
     else changes.push({ pid, ended: { signal: low, coreDumped: (status & 0x80) !== 0 } });
   }

@@ -80,13 +80,13 @@ describe('on a terminal, a signal to the supervisor alone', () => {
   afterEach(Terminal.closeAll);
 
   test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)('%s arrives once', async (signal) => {
-    const terminal = new Terminal(TOOL, ['open', '-p', profile, 'alice', '--', 'perl', '-e', LISTENER]);
-    await terminal.sees('ready');
-    process.kill(terminal.pid, signal);
+    const command = `"$TOOL" open -p ${profile} alice -- perl -e 'print "parent=", getppid, "."; $| = 1; ${LISTENER}'`;
+    const terminal = Terminal.sh(`${command}; echo status=$?`);
+    const supervisor = Number(/parent=(\d+)\./.exec(await terminal.sees('ready'))?.[1]);
+    process.kill(supervisor, signal);
     await terminal.sees(`got ${signal.slice(3)}`);
     terminal.type('enough');
-    expect(await terminal.sees('enough')).not.toContain('got');
-    expect(await soon('the end', terminal.ended)).toBe(7);
+    expect(await terminal.sees('status=7')).not.toContain('got');
   });
 });
 

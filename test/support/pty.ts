@@ -15,8 +15,6 @@ export const PROMPT = 'caller$ ';
 export class Terminal {
   static readonly #all = new Set<Terminal>();
 
-  /** The exit status of the program, as a shell shows it. */
-  readonly ended: Promise<number>;
   readonly #pty: IPty;
   #unread = '';
   #changed: () => void = () => undefined;
@@ -32,9 +30,6 @@ export class Terminal {
       this.#unread += data;
       this.#changed();
     });
-    this.ended = new Promise((resolve) => {
-      this.#pty.onExit(({ exitCode, signal }) => resolve(signal ? 128 + signal : exitCode));
-    });
     Terminal.#all.add(this);
   }
 
@@ -45,9 +40,12 @@ export class Terminal {
     return terminal;
   }
 
-  /** A script of sh, without job control; the variable TOOL is the launcher. */
+  /**
+   * A script of sh, without job control; the variable TOOL is the launcher. The shell stays when the script is done:
+   * what is written to a pseudo terminal just before its session ends can get lost.
+   */
   static sh(script: string): Terminal {
-    return new Terminal('/bin/sh', ['-c', script]);
+    return new Terminal('/bin/sh', ['-c', `${script}\nread _`]);
   }
 
   /** Takes away every terminal there is: their programs get a hangup. */
